@@ -1,0 +1,54 @@
+# Everything sets itself up in .venv from a bare machine: git, make, Python 3.11 with venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --quiet --disable-pip-version-check install -c constraints.txt
+OUT ?= demo
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint format clean
+
+help:  ## print the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+demo: $(VENV)/demo  ## train on real digits from a SQLite file; pictures and report in ./demo
+	$(BIN)/rowfeed demo --out $(OUT) $(ARGS)
+
+test: $(VENV)/test  ## run the tests: Keras on JAX and TensorFlow, and on torch where it is installed
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(ARGS)
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -m keras $(ARGS)
+	@if $(BIN)/python -c "import torch" 2>/dev/null; \
+	then set -x; KERAS_BACKEND=torch $(BIN)/python -m pytest -m keras $(ARGS); \
+	else echo "NOT TESTED: Keras on torch, which is not installed in $(VENV)."; fi
+
+test-slow: $(VENV)/test  ## run the long versions of the tests as well
+	ROWFEED_SLOW=1 KERAS_BACKEND=jax $(BIN)/python -m pytest --timeout=3600 $(ARGS)
+
+lint: $(VENV)/lint  ## check format, style and types
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+format: $(VENV)/lint  ## format the code
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+clean:  ## remove what make made
+	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/python:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/demo: $(VENV)/python pyproject.toml constraints.txt
+	$(PIP) -e '.[demo]'
+	@touch $@
+
+$(VENV)/test: $(VENV)/demo
+	$(PIP) -e '.[demo,test]' tensorflow-cpu
+	@touch $@
+
+$(VENV)/lint: $(VENV)/python pyproject.toml constraints.txt
+	$(PIP) -e '.[lint,test]'
+	@touch $@

@@ -1,0 +1,141 @@
+"""Windows cut into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+
+from rowfeed.layouts import Layout
+from rowfeed.layouts.base import Array
+from rowfeed.plan import Plan, stream_key
+from rowfeed.prefetch import Prefetcher
+from rowfeed.read import Window
+
+Layouts: TypeAlias = "Layout | Mapping[str, Layout]"
+Batch: TypeAlias = Any
+"""`x`, `(x, y)` or `(x, y, sample_weight)`; each an array or a dict of arrays."""
+Transform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """Which layout stands where in a batch.
+
+    Args:
+        places: x, y, sample_weight: as many as there are; a layout or a dict of layouts each.
+    """
+
+    places: tuple[Layouts, ...]
+
+    @property
+    def layouts(self) -> list[Layout]:
+        """The different layouts, each once, in order of their first place."""
+        found = dict.fromkeys(layout for place in self.places for layout in _layouts(place))
+        return list(found)
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample in all different layouts."""
+        return sum(layout.sample_bytes for layout in self.layouts)
+
+    def build(self, array: Callable[[Layout], Array]) -> Batch:
+        """A batch with `array(layout)` at each place."""
+        built = tuple(
+            {name: array(layout) for name, layout in place.items()} if isinstance(place, Mapping) else array(place)
+            for place in self.places
+        )
+        return built if len(built) > 1 else built[0]
+
+
+def _layouts(place: Layouts) -> list[Layout]:
+    return list(place.values()) if isinstance(place, Mapping) else [place]
+
+
+class Batches(Iterator[Batch]):
+    """The batches of one epoch, in order. Closing it, or forgetting it, ends its threads and connections.
+
+    Every array is the receiver's own: nothing else holds it, nothing changes it later.
+    """
+
+    def __init__(
+        self,
+        windows: Prefetcher[Window],
+        structure: Structure,
+        plan: Plan,
+        epoch: int,
+        start: int,
+        transform: Transform | None,
+    ) -> None:
+        self._windows, self._structure, self._plan, self._transform = windows, structure, plan, transform
+        self._epoch, self._batch = epoch, start
+        self._window: Window | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Batch:
+        batch = self._batch
+        if batch >= len(self._plan):
+            self.close()
+            raise StopIteration
+        index = batch % self._plan.batches_per_window
+        if self._window is None or index == 0:
+            self._window = None
+            self._window = next(self._windows)
+        self._batch += 1
+        result = self._cut(self._window, index * self._plan.batch_size)
+        if self._batch == len(self._plan):
+            self.close()
+        if self._transform is not None:
+            rng = np.random.Generator(
+                np.random.Philox(key=stream_key(self._plan.seed, self._epoch, "transform", batch))
+            )
+            result = self._transform(result, rng)
+        return result
+
+    def close(self) -> None:
+        """End the epoch here. Harmless when it has ended."""
+        self._window = None
+        self._windows.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _cut(self, window: Window, start: int) -> Batch:
+        size = self._plan.batch_size
+        arrays = dict(zip(self._structure.layouts, window.arrays, strict=True))
+        real = min(size, window.samples - start)
+        if self._plan.last_batch != "pad":
+            return self._structure.build(lambda layout: arrays[layout][start : start + size].copy())
+        padded = self._structure.build(lambda layout: _padded(layout, arrays[layout][start : start + real], size))
+        return _weighted(padded, real, size)
+
+
+def _padded(layout: Layout, array: Array, size: int) -> Array:
+    if len(array) == size:
+        return array.copy()
+    return np.concatenate([array, layout.empty(size - len(array))])
+
+
+def _weighted(batch: Batch, real: int, size: int) -> Batch:
+    """Weigh padding zero, and the rest so much more that a mean over all rows is the mean over the real ones."""
+    x, y, *given = batch
+    mask = np.zeros(size, np.float32)
+    mask[:real] = size / real
+    if not given:
+        weight: Any = {name: mask.copy() for name in y} if isinstance(y, dict) else mask
+    elif isinstance(given[0], dict):
+        weight = {name: _times(mask, array) for name, array in given[0].items()}
+    else:
+        weight = _times(mask, given[0])
+    return x, y, weight
+
+
+def _times(mask: Array, weight: Array) -> Array:
+    return np.asarray(weight * mask.reshape(-1, *(1,) * (weight.ndim - 1)))

@@ -1,0 +1,269 @@
+"""Any engine that SQLAlchemy knows: standard SQL and plain rows. Slower than an engine's own way, same results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from rowfeed.errors import ArgumentError, DatabaseError, DependencyError, SchemaError
+from rowfeed.request import ColumnData, Ids, Request, Source
+from rowfeed.rows import ids_from_objects, sort_ids, to_columns
+
+if TYPE_CHECKING:
+    from rowfeed.database import Database
+
+IDS_PER_QUERY = 500
+"""Parameters that any engine takes in one statement (Oracle and old SQLite: 1,000)."""
+
+IDS_PER_FETCH = 65_536
+
+
+class Session:
+    """One open connection. It belongs to the thread that opened it; only `interrupt` may be called from another.
+
+    Use as a context manager: leaving it closes the connection.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, database: Database, *, read_only: bool = True) -> Self:
+        """Connect. Where the connection comes from the user's own engine, it does not go back into its pool."""
+        with translated(database.label):
+            if database.engine is None:
+                connection = cls._engine(database, read_only=read_only).connect()
+            else:
+                connection = database.engine.connect()
+                connection.detach()
+            session = cls(connection)
+            if read_only:
+                session._protect()
+            return session
+
+    @classmethod
+    def refuse(cls, url: sa.URL) -> str | None:
+        """Why a feed cannot read from such a URL; None where it can."""
+        return None
+
+    @classmethod
+    def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
+        return sa.create_engine(database.full_url(), poolclass=NullPool, hide_parameters=True)
+
+    def _protect(self) -> None:
+        """Make the session read-only, as far as the engine lets us."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection. Harmless when it is broken or closed."""
+        try:
+            self._connection.close()
+        except sa.exc.SQLAlchemyError:
+            self._connection.invalidate()
+
+    def interrupt(self) -> None:
+        """End the running query from another thread, where the engine can; else do nothing."""
+
+    # What is there
+
+    def check(self, source: Source, columns: Iterable[str]) -> None:
+        """Whether the table and its columns are there.
+
+        Raises:
+            SchemaError: One is not. Says which come close.
+        """
+        if source.name is None:
+            source.select({str(i): name for i, name in enumerate(columns)})
+            return
+        schema, table = source.name
+        with self._translated():
+            inspector = sa.inspect(self._connection)
+            try:
+                found = [column["name"] for column in inspector.get_columns(table, schema=schema)]
+            except sa.exc.NoSuchTableError:
+                names = [*inspector.get_table_names(schema=schema), *inspector.get_view_names(schema=schema)]
+                raise SchemaError(
+                    f"expected a table or view {source.label!r}; got none of that name in {self._database_name()}."
+                    f"{_close(table, names)}"
+                ) from None
+        for name in columns:
+            if name not in found:
+                raise SchemaError(
+                    f"expected a column {name!r} in {source.label}; got columns {found}.{_close(name, found)}"
+                )
+
+    def missing_index(self, source: Source, column: str) -> str | None:
+        """The CREATE INDEX that would let requests find their samples; None where there is one, or no telling."""
+        if source.name is None:
+            return None
+        schema, table = source.name
+        with self._translated():
+            inspector = sa.inspect(self._connection)
+            if table in inspector.get_view_names(schema=schema):
+                return None
+            keys: list[Any] = [inspector.get_pk_constraint(table, schema=schema)["constrained_columns"]]
+            keys += [i["column_names"] for i in inspector.get_indexes(table, schema=schema)]
+            keys += [u["column_names"] for u in inspector.get_unique_constraints(table, schema=schema)]
+        if any(key[:1] == [column] for key in keys):
+            return None
+        described = sa.Table(table, sa.MetaData(), sa.Column(column, sa.Integer), schema=schema)
+        index = sa.Index(f"{table}_{column}", described.c[column])
+        return str(sa.schema.CreateIndex(index).compile(self._connection))
+
+    def primary_key(self, source: Source) -> tuple[str, ...]:
+        """The columns of the table's declared primary key; none for a view or a selectable."""
+        if source.name is None:
+            return ()
+        schema, table = source.name
+        with self._translated():
+            return tuple(sa.inspect(self._connection).get_pk_constraint(table, schema=schema)["constrained_columns"])
+
+    def sample_kind(self, source: Source, column: str) -> type[int] | type[str] | None:
+        """Whether sample ids are integers or text, judged by the first row; None without rows."""
+        ids = source.select({"sample": column}).subquery("r")
+        found = self._execute(sa.select(ids.c.sample).where(ids.c.sample.is_not(None)).limit(1)).first()
+        if found is None:
+            return None
+        return str if ids_from_objects(found, source.label, column).dtype.kind == "T" else int
+
+    def sample_ids(self, source: Source, column: str) -> Ids:
+        """The distinct ids of a column, ascending.
+
+        Raises:
+            DataError: One is NULL.
+            SchemaError: They are neither integers nor text.
+        """
+        ids = source.select({"sample": column}).subquery("r").c.sample
+        distinct = ids if self.sample_kind(source, column) is int else self._bytewise(ids)
+        query = sa.select(ids) if distinct is None else sa.select(distinct).distinct()
+        found: list[Ids] = []
+        with self._translated():
+            for rows in self._execute(query.execution_options(yield_per=IDS_PER_FETCH)).partitions():
+                found.append(sort_ids(ids_from_objects([row[0] for row in rows], source.label, column)))
+                if len({part.dtype for part in found}) > 1:
+                    raise SchemaError(
+                        f"expected sample ids of one kind; got integers and text in {source.label}.{column}. "
+                        "CAST them in a selectable, or restrict the rows with where=."
+                    )
+        return sort_ids(np.concatenate(found)) if found else np.empty(0, np.int64)
+
+    def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any] | None:
+        """A text column under a collation that keeps all strings apart; None where standard SQL has none."""
+        return None
+
+    # Reading
+
+    def read(self, request: Request) -> ColumnData:
+        """The columns of the samples of one request.
+
+        Raises:
+            DataError: A row breaks what the selection promises.
+            DatabaseError: The database refused or failed.
+        """
+        rows = request.selection.rows
+        query = sa.select(rows).where(rows.c.sample.in_(sa.bindparam("ids", expanding=True)))
+        if request.selection.order:
+            query = query.order_by(*(rows.c[f"order{i}"] for i in range(len(request.selection.order))))
+        ids = request.ids.tolist()
+        found: list[Any] = []
+        for start in range(0, len(ids), IDS_PER_QUERY):
+            found += self._execute(query, {"ids": ids[start : start + IDS_PER_QUERY]}).all()
+        return to_columns(request, found)
+
+    # Writing
+
+    def write(self, table: sa.Table, chunks: Iterator[tuple[list[Any], ...]], if_exists: str) -> int:
+        """Create the table and fill it, in one transaction.
+
+        Args:
+            table: What to create.
+            chunks: Rows as equally long lists, one per column of the table.
+            if_exists: `fail`, `append` or `replace`.
+
+        Returns:
+            How many rows were written.
+        """
+        written = 0
+        with self._translated(), self._connection.begin():
+            exists = sa.inspect(self._connection).has_table(table.name, schema=table.schema)
+            if exists and if_exists == "fail":
+                raise ArgumentError(
+                    f"expected no table {table.fullname!r} yet; got one in {self._database_name()}. "
+                    'Pass if_exists="append" or "replace".'
+                )
+            if exists and if_exists == "replace":
+                table.drop(self._connection)
+            if not exists or if_exists == "replace":
+                table.create(self._connection)
+            for columns in chunks:
+                self._insert(table, columns)
+                written += len(columns[0])
+        return written
+
+    @property
+    def engine_name(self) -> str:
+        """SQLAlchemy's name of the engine."""
+        return self._connection.dialect.name
+
+    def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Which of these values a column of the engine would change in silence: bool, shaped as the values."""
+        return np.zeros(values.shape, bool)
+
+    def table_options(self) -> dict[str, Any]:
+        """Options of the table that `write` creates, as `sqlalchemy.Table` takes them."""
+        return {}
+
+    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
+        names = [column.name for column in table.columns]
+        rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        if rows:
+            self._connection.execute(table.insert(), rows)
+
+    # The one gate through which statements go
+
+    def _execute(self, query: sa.Executable, parameters: dict[str, Any] | None = None) -> sa.CursorResult[Any]:
+        with self._translated():
+            return self._connection.execute(query, parameters or {})
+
+    def _database_name(self) -> str:
+        return self._connection.engine.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        with translated(self._database_name()):
+            yield
+
+
+@contextmanager
+def translated(database: str) -> Iterator[None]:
+    """Turn errors of SQLAlchemy and of drivers into `DatabaseError`; statements and parameters stay out of it."""
+    try:
+        yield
+    except sa.exc.NoSuchModuleError as error:
+        raise ArgumentError(f"expected a URL of an engine that SQLAlchemy knows; got {database}. {error}") from error
+    except ModuleNotFoundError as error:
+        raise DependencyError(
+            f"expected the driver {error.name!r}, which {database} needs. Install it: pip install {error.name}."
+        ) from error
+    except sa.exc.SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise DatabaseError(f"{database} failed: {type(cause).__name__}: {cause}") from error
+
+
+def _close(name: str, names: Iterable[str]) -> str:
+    by_lower: dict[str, str] = {n.lower(): n for n in names}
+    close: Callable[..., list[str]] = get_close_matches
+    found = [by_lower[n] for n in close(name.lower(), by_lower, n=1, cutoff=0.6)]
+    return f" Did you mean {found[0]!r}?" if found else " Check the spelling and the database."

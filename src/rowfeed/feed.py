@@ -1,0 +1,382 @@
+"""`Feed`: what training iterates over. Composes the other rooms; does nothing itself."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from dataclasses import replace as replaced
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rowfeed.batches import Batch, Batches, Layouts, Structure, Transform
+from rowfeed.database import Database
+from rowfeed.errors import ArgumentError, DataError, MissingIndexWarning, SchemaError
+from rowfeed.layouts import Layout
+from rowfeed.layouts.base import checked_choice
+from rowfeed.plan import LastBatch, Plan, choose_window, hash_ids, parts
+from rowfeed.prefetch import Prefetcher
+from rowfeed.read import Read, RequestSize, Window
+from rowfeed.request import Ids, Selection
+from rowfeed.rows import sort_ids
+from rowfeed.samples import Samples, SamplesLike, given_ids
+
+if TYPE_CHECKING:
+    from rowfeed.dialects.generic import Session
+    from rowfeed.keras import KerasFeed
+
+DEFAULT_MEMORY_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class _Options:
+    """The arguments of a feed, checked as far as they can be without the database."""
+
+    db: Database
+    x: Layouts
+    y: Layouts | None
+    sample_weight: Layouts | None
+    samples: SamplesLike
+    batch_size: int
+    shuffle: bool
+    seed: int
+    last_batch: LastBatch
+    transform: Transform | None
+    memory_bytes: int
+    connections: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.db, Database):
+            raise ArgumentError(f"expected a Database; got db={self.db!r}. Pass what rowfeed.connect(url) returns.")
+        for name in ("batch_size", "memory_bytes", "connections"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+                raise ArgumentError(f"expected a positive integer; got {name}={value!r}. Pass 1 or more.")
+        if not isinstance(self.seed, (int, np.integer)) or isinstance(self.seed, bool):
+            raise ArgumentError(f"expected an integer; got seed={self.seed!r}. Any integer will do.")
+        object.__setattr__(self, "seed", int(self.seed))
+        if not isinstance(self.shuffle, bool):
+            raise ArgumentError(f"expected True or False; got shuffle={self.shuffle!r}.")
+        checked_choice("last_batch", self.last_batch, ("keep", "drop", "pad"))
+        if self.transform is not None and not callable(self.transform):
+            raise ArgumentError(f"expected a function (batch, rng) -> batch; got transform={self.transform!r}.")
+        if self.y is None and self.sample_weight is not None:
+            raise ArgumentError("expected a y for sample_weight to weigh; got y=None. Pass y, or leave the weight out.")
+        if self.y is None and self.last_batch == "pad":
+            raise ArgumentError(
+                'expected a y with last_batch="pad", whose padded rows weigh zero; got y=None. Pass last_batch="keep".'
+            )
+        for name in ("x", "y", "sample_weight"):
+            place = getattr(self, name)
+            layouts = list(place.values()) if isinstance(place, Mapping) else [place]
+            optional = name != "x" and place is None
+            if not optional and not (layouts and all(isinstance(layout, Layout) for layout in layouts)):
+                raise ArgumentError(
+                    f"expected a layout or a dict of layouts; got {name}={place!r}. Pass a Grid or Columns."
+                )
+
+    @property
+    def structure(self) -> Structure:
+        return Structure(tuple(p for p in (self.x, self.y, self.sample_weight) if p is not None))
+
+
+class Feed:
+    """Batches of samples from a database, in a reproducible order, in bounded memory.
+
+    Each sample comes exactly once per epoch. The order is a function of the seed, the epoch, the sample ids,
+    `batch_size`, `shuffle` and the window (`rowfeed.plan` tells it in full); threads, connections and the engine
+    cannot change it.
+
+    How it works: the epoch is cut into windows; each window's samples, drawn in random blocks from the whole table,
+    are read by a few queries on `connections` connections, and every sample is written straight into its shuffled
+    slot. While one window is cut into batches, the next is read.
+
+    Args:
+        db: Where the data is: `rowfeed.connect(url)`.
+        x: A layout, or a dict of layouts for several inputs. The same layout object in two places is read once.
+        y: Likewise, for targets. None: batches are `x` alone.
+        sample_weight: Likewise, for weights; needs `y`.
+        samples: Which samples. None: the distinct sample ids of `x`'s tables. A sequence or array of ids: exactly
+            those; one without rows is a sample all the same. `rowfeed.Samples(table, column)`: another table's key.
+        batch_size: Samples in a batch.
+        shuffle: True: a new order each epoch. False: ascending sample ids.
+        seed: Any integer; the order of epoch e depends on (seed, e).
+        last_batch: What happens to samples that do not fill a batch: `keep` a smaller batch, `drop` them, or `pad`
+            with `fill`: batches are then `(x, y, sample_weight)`, where padding weighs 0 and the real rows of that
+            batch weigh batch_size / real rows, so that a mean over the batch is the mean over the real rows.
+        transform: `transform(batch, rng) -> batch`, run on each batch. `rng` is a `numpy.random.Generator` that
+            depends on (seed, epoch, batch number) alone.
+        memory_bytes: What a running epoch may hold in memory: a quarter each for the window in use, the window
+            being read, rows on their way, and batches. With `shuffle`, the size of the window is part of the order.
+        connections: Database connections, at most.
+
+    Raises:
+        ArgumentError: An argument cannot be right.
+        SchemaError: A table or column is not there.
+        DataError: There is not a single sample, or a sample id is NULL.
+        DatabaseError: The database refused or failed.
+
+    Cost:
+        Creating a feed lists the sample ids: one query, 8 bytes a sample. An epoch adds 4 bytes a block.
+
+    Example:
+        ```python
+        grid = rowfeed.Grid("USER_MATRIX", sample="user_id", axes=("x", "y"), value="value", shape=(4, 4))
+        feed = rowfeed.Feed(rowfeed.connect("sqlite:///games.db"), x=grid, y=grid, batch_size=20)
+        for x, y in feed:
+            print(x.shape)
+        ```
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        x: Layouts,
+        y: Layouts | None = None,
+        sample_weight: Layouts | None = None,
+        *,
+        samples: SamplesLike = None,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int = 0,
+        last_batch: LastBatch = "keep",
+        transform: Transform | None = None,
+        memory_bytes: int = DEFAULT_MEMORY_BYTES,
+        connections: int = 2,
+    ) -> None:
+        options = _Options(
+            db,
+            x,
+            y,
+            sample_weight,
+            samples,
+            batch_size,
+            shuffle,
+            seed,
+            last_batch,
+            transform,
+            memory_bytes,
+            connections,
+        )
+        self._set_up(options, None, "", {})
+
+    def _set_up(self, options: _Options, ids: Ids | None, lineage: str, known: Mapping[Layout, Selection]) -> None:
+        self._options = options
+        self._structure = options.structure
+        self._lineage = lineage
+        window = self._window()
+        self._selections = {layout: known[layout] for layout in self._structure.layouts if layout in known}
+        if ids is None or len(self._selections) < len(self._structure.layouts):
+            with options.db.open() as session:
+                for layout in self._structure.layouts:
+                    if layout not in self._selections:
+                        self._selections[layout] = layout.selection(session)
+                        _warn_without_index(session, layout)
+                ids = self._list_ids(session) if ids is None else ids
+                for layout in self._structure.layouts:
+                    _check_kind(session, layout, ids)
+        ids.flags.writeable = False
+        self._ids = ids
+        self._plan = Plan(ids.size, options.batch_size, window, options.shuffle, options.seed, options.last_batch)
+        if not len(self._plan):
+            raise ArgumentError(
+                f'expected at least one whole batch of {options.batch_size} with last_batch="drop"; got {ids.size} '
+                'samples. Pass a smaller batch_size, or last_batch="keep".'
+            )
+        self._epochs_begun = 0
+
+    def _window(self) -> int:
+        """Samples in a window; refuses samples of which the memory does not hold a batch."""
+        options, sample_bytes = self._options, self._structure.sample_bytes
+        window = choose_window(options.memory_bytes, sample_bytes, options.batch_size)
+        if not window:
+            shapes = ", ".join(f"{layout.sample_shape} {layout.dtype}" for layout in self._structure.layouts)
+            needed = 4 * sample_bytes * options.batch_size
+            raise ArgumentError(
+                f"expected a batch in a quarter of memory_bytes; got batch_size={options.batch_size} samples of "
+                f"{sample_bytes:,} bytes ({shapes}), 4 × {options.batch_size} × {sample_bytes:,} = {needed:,} bytes, "
+                f"and memory_bytes={options.memory_bytes:,}. Pass a smaller shape or batch_size, or more memory_bytes."
+            )
+        return window
+
+    def _list_ids(self, session: Session) -> Ids:
+        samples, place = self._options.samples, self._options.x
+        if samples is not None and not isinstance(samples, Samples):
+            ids, origin = given_ids(samples), "samples"
+        elif isinstance(samples, Samples):
+            session.check(samples.source, (samples.column,))
+            ids, origin = (
+                session.sample_ids(samples.source, samples.column),
+                f"{samples.source.label}.{samples.column}",
+            )
+        else:
+            layouts = list(place.values()) if isinstance(place, Mapping) else [place]
+            ids, *others = (session.sample_ids(layout.source, layout.sample) for layout in layouts)
+            ids = sort_ids(np.concatenate([ids, *others])) if others else ids
+            origin = ", ".join(f"{layout.source.label}.{layout.sample}" for layout in layouts)
+        if not ids.size:
+            raise DataError(f"expected at least one sample; got none in {origin}. Fill the table, or check where=.")
+        return ids
+
+    # What training iterates over
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return len(self._plan)
+
+    def __iter__(self) -> Batches:
+        """The next epoch: the first call gives epoch 0, the second epoch 1."""
+        epoch = self._epochs_begun
+        self._epochs_begun += 1
+        return self.batches(epoch)
+
+    def batches(self, epoch: int = 0, start: int = 0) -> Batches:
+        """The batches of one epoch, from batch `start` on; the same at every call.
+
+        Yields:
+            `x`, `(x, y)` or `(x, y, sample_weight)`: C-contiguous arrays `(batch, *sample_shape)`, or dicts of them.
+        """
+        for name, value in (("epoch", epoch), ("start", start)):
+            if not isinstance(value, (int, np.integer)) or value < 0:
+                raise ArgumentError(f"expected 0 or more; got {name}={value!r}. Count from 0.")
+        first = start // self._plan.batches_per_window
+        windows = Prefetcher(self._windows(self._plan, epoch, first), self._options.db.open, self._options.connections)
+        return Batches(windows, self._structure, self._plan, epoch, start, self._options.transform)
+
+    def arrays(self) -> Batch:
+        """All samples in ascending order of their ids, in RAM: for small feeds. No `transform`, no padding.
+
+        Returns:
+            Like one batch: arrays `(samples, *sample_shape)`.
+
+        Raises:
+            ArgumentError: They would take more than `memory_bytes`.
+        """
+        size = self._ids.size * self._structure.sample_bytes
+        if size > self._options.memory_bytes:
+            raise ArgumentError(
+                f"expected arrays of at most memory_bytes={self._options.memory_bytes:,}; got {self._ids.size:,} samples "
+                f"× {self._structure.sample_bytes:,} bytes = {size:,}. Iterate over the feed, or pass more "
+                "memory_bytes to feed.replace()."
+            )
+        plan = Plan(self._ids.size, self._ids.size, self._ids.size, shuffle=False)
+        windows = Prefetcher(self._windows(plan, 0, 0), self._options.db.open, self._options.connections)
+        with Batches(windows, self._structure, plan, 0, 0, None) as batches:
+            return next(batches)
+
+    def _windows(self, plan: Plan, epoch: int, first: int) -> Iterator[Window]:
+        share = self._options.memory_bytes // 4 // self._options.connections
+        reads = [Read(layout, chosen, RequestSize(share, chosen)) for layout, chosen in self._selections.items()]
+        order = plan.epoch(epoch)
+        for window in range(first, plan.windows):
+            yield Window(self._ids, order.window(window), reads, self._options.connections)
+
+    # Which samples
+
+    @property
+    def sample_ids(self) -> Ids:
+        """The sample ids, ascending: int64, or text as numpy StringDType. Read-only."""
+        return self._ids
+
+    def batch_ids(self, epoch: int, batch: int) -> Ids:
+        """The ids of the samples of a batch, in its order (padding has none)."""
+        if not 0 <= batch < len(self):
+            raise ArgumentError(f"expected a batch in 0..{len(self) - 1}; got batch={batch!r}.")
+        return self._ids[self._plan.epoch(epoch).batch(batch)]
+
+    # Other feeds
+
+    def split(self, *fractions: float, salt: str = "") -> tuple[Feed, ...]:
+        """Cut the samples into feeds by a hash of their ids.
+
+        A sample's side depends on its id and the salt alone: it is the same on every engine, and stays when other
+        samples are added. So sizes are near the fractions, not exact. A split of a split hashes anew.
+
+        Args:
+            fractions: Positive, with a sum of 1: `split(0.8, 0.2)`.
+            salt: Any text; another salt, another split.
+
+        Returns:
+            A feed per fraction.
+
+        Raises:
+            ArgumentError: The fractions are not as said, or one side has no sample.
+        """
+        if not fractions or not all(f > 0 for f in fractions) or abs(sum(fractions) - 1) > 1e-9:
+            raise ArgumentError(
+                f"expected positive fractions with a sum of 1; got {fractions}, sum {sum(fractions):g}. "
+                "For example split(0.8, 0.2)."
+            )
+        path = f"{self._lineage}/{salt}"
+        feeds = []
+        for index, positions in enumerate(parts(hash_ids(self._ids, path), fractions)):
+            if not positions.size:
+                raise ArgumentError(
+                    f"expected samples on every side; got none for fraction {fractions[index]} of {self._ids.size} "
+                    "samples. Pass larger fractions, another salt, or more samples."
+                )
+            feeds.append(self._derive(self._options, self._ids[positions], f"{path}:{index}"))
+        return tuple(feeds)
+
+    def replace(self, **changes: Any) -> Feed:
+        """The same feed with other arguments, for example `feed.replace(shuffle=False)`.
+
+        The samples stay, also those of one side of a split, unless `samples` or `db` is among the changes.
+        """
+        known = {field.name for field in fields(_Options)}
+        unknown = [name for name in changes if name not in known]
+        if unknown:
+            raise ArgumentError(
+                f"expected arguments of Feed; got {unknown[0]!r}. There are {', '.join(sorted(known))}."
+            )
+        options = replaced(self._options, **changes)
+        if "samples" in changes or "db" in changes:
+            feed = object.__new__(Feed)
+            feed._set_up(options, None, "", {})
+            return feed
+        return self._derive(options, self._ids, self._lineage)
+
+    def _derive(self, options: _Options, ids: Ids, lineage: str) -> Feed:
+        feed = object.__new__(Feed)
+        feed._set_up(options, ids, lineage, self._selections)
+        return feed
+
+    # Into frameworks
+
+    def to_keras(self) -> KerasFeed:
+        """For `model.fit`, `evaluate` and `predict` of Keras: see `rowfeed.keras.KerasFeed`."""
+        from rowfeed.keras import KerasFeed
+
+        return KerasFeed(self)
+
+    @property
+    def shuffled(self) -> bool:
+        """Whether epochs are shuffled."""
+        return self._options.shuffle
+
+    def __repr__(self) -> str:
+        tables = ", ".join(dict.fromkeys(layout.source.label for layout in self._structure.layouts))
+        return f"<Feed of {tables}: {self._ids.size:,} samples, {len(self):,} batches of {self._options.batch_size}>"
+
+
+def _warn_without_index(session: Session, layout: Layout) -> None:
+    statement = session.missing_index(layout.source, layout.sample)
+    if statement:
+        warnings.warn(
+            f"{layout.source.label} has no index that starts with {layout.sample}, so each request scans the whole "
+            f"table. Create one: {statement}",
+            MissingIndexWarning,
+            stacklevel=4,
+        )
+
+
+def _check_kind(session: Session, layout: Layout, ids: Ids) -> None:
+    kind = session.sample_kind(layout.source, layout.sample)
+    given = str if ids.dtype.kind == "T" else int
+    if kind is not None and kind is not given:
+        words = {int: "integers", str: "text"}
+        raise SchemaError(
+            f"expected sample ids that are {words[kind]}, as in {layout.source.label}.{layout.sample}; got "
+            f"{words[given]}, such as {ids[:1].tolist()[0]!r}. Pass ids of the same type, or CAST the column in a selectable."
+        )

@@ -1,0 +1,171 @@
+"""Into Keras: `feed.to_keras()` for `fit`, `evaluate` and `predict`, and the denoising autoencoder.
+
+Importing this module imports Keras; nothing else in rowfeed does, but `rowfeed.autoencoder`.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from rowfeed.batches import Batch, Batches
+from rowfeed.errors import ArgumentError, DependencyError
+from rowfeed.feed import Feed
+
+try:
+    import keras
+except ModuleNotFoundError as missing:
+    raise DependencyError(
+        f"expected Keras with a backend; {missing.name} is not installed. Install one, "
+        'pip install "rowfeed[jax]" (or tensorflow, torch), and name it before Python starts: KERAS_BACKEND=jax. '
+        "Keras takes TensorFlow where nothing is named."
+    ) from missing
+
+from rowfeed.autoencoder import DenoisingAutoencoder
+
+__all__ = ["DenoisingAutoencoder", "KerasFeed"]
+
+PROBED = 2
+"""Batches that Keras takes, at most, to learn shapes before it trains."""
+
+
+class KerasFeed(keras.utils.PyDataset):
+    """A feed as Keras wants it. Made by `feed.to_keras()`; pass it as `x` or `validation_data`.
+
+    What a model sees in its epoch e is `feed.batches(epoch=e)`, whatever `fit(shuffle=…)` says, read ahead by
+    rowfeed's own threads. How that is done:
+
+    1. Keras asks for batches by index, and `fit` permutes the indices. The k-th different index of a pass gets the
+       k-th batch of the epoch, so reading only ever goes forward.
+    2. A pass begins when an index comes again, or when Keras has both called an epoch hook and asked for the number
+       of batches since the last item. (Seen on JAX, TensorFlow and torch with Keras 3.15: each of its iterators asks
+       for the number; one that goes on over epochs, as with `steps_per_epoch`, does not ask again.)
+    3. Before it trains, Keras takes one or two batches to learn shapes. They are given back.
+    4. A pass that took all batches is followed by the next epoch; so is one that `fit` left early. `evaluate` with
+       `steps` sees the same batches each time.
+
+    `predict` needs a feed with `shuffle=False`, whose rows then stand in the order of `feed.sample_ids`; with
+    `last_batch="pad"` those of the padding come last.
+
+    Args:
+        feed: The feed.
+    """
+
+    def __init__(self, feed: Feed) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self._feed = feed
+        self._lock = threading.Lock()
+        self._caller: str | None = None
+        self._hook_called = self._length_asked = False
+        self._batches: Batches | None = None
+        self._passed_to: str | None = None
+        self._begin_epoch(0)
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return len(self._feed)
+
+    @property
+    def num_batches(self) -> int:
+        self._length_asked = True
+        return len(self._feed)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        """The next batch of the epoch, or the same one again for the same index."""
+        with self._lock:
+            if not 0 <= index < len(self._feed):
+                raise IndexError(f"expected a batch in 0..{len(self._feed) - 1}; got {index}.")
+            if index in self._asked or (self._hook_called and self._length_asked):
+                self._begin_pass()
+            self._hook_called = self._length_asked = False
+            self._passed_to = self._caller
+            number = len(self._asked)
+            batch = self._kept[number] if number < len(self._kept) else self._next(number)
+            self._asked.add(index)
+            return batch
+
+    def on_epoch_begin(self) -> None:
+        self._hook_called = True
+        self._caller = _keras_caller()
+        if self._caller == "predict" and self._feed.shuffled:
+            raise ArgumentError(
+                "expected a feed in the order of its sample ids for predict; got shuffle=True, with which nobody could "
+                "tell whose prediction is whose. Pass feed.replace(shuffle=False).to_keras()."
+            )
+
+    def on_epoch_end(self) -> None:
+        self._hook_called = True
+        self._caller = None
+
+    def close(self) -> None:
+        """End the threads and connections of a pass that was not finished; else there are none."""
+        with self._lock:
+            self._begin_epoch(self._epoch)
+
+    def _begin_pass(self) -> None:
+        finished = len(self._asked) == len(self._feed) and self._passed_to not in (None, "_symbolic_build")
+        if finished or (self._asked and self._passed_to == "fit"):
+            self._begin_epoch(self._epoch + 1)
+        elif len(self._asked) > len(self._kept):
+            self._begin_epoch(self._epoch)
+        self._asked.clear()
+
+    def _begin_epoch(self, epoch: int) -> None:
+        if self._batches is not None:
+            self._batches.close()
+        self._batches = None
+        self._epoch = epoch
+        self._asked: set[int] = set()
+        self._kept: list[tuple[Any, ...]] = []
+        self._passed_to = None
+
+    def _next(self, number: int) -> tuple[Any, ...]:
+        if self._batches is None:
+            self._batches = self._feed.batches(self._epoch, start=number)
+        try:
+            batch = _for_keras(next(self._batches))
+        except BaseException:
+            self._batches = None
+            raise
+        self._kept = [*self._kept, batch] if number < PROBED else []
+        return batch
+
+
+def _for_keras(batch: Batch) -> tuple[Any, ...]:
+    """A tuple in any case, with weights of as many axes as Keras gives the losses.
+
+    Keras reduces the last axis of y to one loss, so its losses have the shape `y.shape[:-1]`, and it broadcasts
+    weights of shape (batch,) along the last of these axes, not the first.
+    """
+    if not isinstance(batch, tuple):
+        return (batch,)
+    if len(batch) < 3:
+        return batch
+    x, y, weight = batch
+    if isinstance(weight, dict):
+        weight = {name: _like_losses(w, y[name] if isinstance(y, dict) else y) for name, w in weight.items()}
+    elif not isinstance(y, dict):
+        weight = _like_losses(weight, y)
+    return x, y, weight
+
+
+def _like_losses(weight: Any, y: Any) -> Any:
+    shape = y.shape[:-1]
+    if weight.ndim != 1 or len(shape) < 2:
+        return weight
+    return np.ascontiguousarray(np.broadcast_to(weight.reshape(-1, *(1,) * (len(shape) - 1)), shape))
+
+
+def _keras_caller() -> str:
+    """Which method of a Keras model is running: fit, evaluate, predict; `_symbolic_build` only learns shapes."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_name
+        if name in ("_symbolic_build", "fit", "evaluate", "predict") and "keras" in frame.f_globals.get("__name__", ""):
+            return name
+        frame = frame.f_back
+    return "fit"

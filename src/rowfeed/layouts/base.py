@@ -1,0 +1,138 @@
+"""What every layout is able to do."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from rowfeed.errors import ArgumentError
+from rowfeed.exact import unchanged
+from rowfeed.request import ColumnData, Selection, Source
+
+if TYPE_CHECKING:
+    from rowfeed.dialects.generic import Session
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+class Layout(abc.ABC):
+    """How database rows become one array per sample."""
+
+    source: Source
+    """The rows."""
+    sample: str
+    """The column with the sample id."""
+    axes: Sequence[str] = ()
+    """The columns with the coordinates."""
+    dtype: Any
+    """The dtype of the arrays."""
+    values: tuple[str, ...]
+    """The columns with the values."""
+    sample_shape: tuple[int, ...]
+    """The shape of one sample."""
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample."""
+        return prod(self.sample_shape) * int(np.dtype(self.dtype).itemsize)
+
+    @abc.abstractmethod
+    def selection(self, session: Session) -> Selection:
+        """What to ask the database for. Needs a session, since that may depend on the table's keys."""
+
+    @abc.abstractmethod
+    def empty(self, samples: int) -> Array:
+        """Samples without rows: (samples, *sample_shape)."""
+
+    @abc.abstractmethod
+    def scatter(self, data: ColumnData, slots: npt.NDArray[np.int64], out: Array) -> None:
+        """Put each sample of a request into its slot of `out`, which is as `empty` made it.
+
+        Args:
+            data: The columns of the request.
+            slots: Where each of the request's samples goes: (samples of the request,).
+            out: (slots, *sample_shape).
+
+        Raises:
+            DataError: Rows break what the layout promises.
+        """
+
+    @abc.abstractmethod
+    def unload(self, arrays: Any) -> Iterator[tuple[Array, ...]]:
+        """The inverse of `scatter`, in chunks: sample number, coordinates, values of the rows, each (rows,).
+
+        Raises:
+            ArgumentError: The arrays do not fit.
+        """
+
+
+def checked_dtype(dtype: Any) -> np.dtype[Any]:
+    """A dtype that arrays can have.
+
+    Raises:
+        ArgumentError: It is not boolean, integer or float.
+    """
+    try:
+        result: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        result = np.dtype(object)
+    if result.kind not in "biuf" or result.itemsize > 8:
+        raise ArgumentError(
+            f'expected a boolean, integer or float dtype of at most 8 bytes; got dtype={dtype!r}. Use "float32".'
+        )
+    return result
+
+
+def checked_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Raise ArgumentError unless the value is one of the choices."""
+    if value not in choices:
+        raise ArgumentError(f"expected one of {', '.join(choices)}; got {name}={value!r}. Choose one of them.")
+
+
+def checked_names(name: str, value: str | Sequence[str]) -> tuple[str, ...]:
+    """One or several column names as a tuple, each once.
+
+    Raises:
+        ArgumentError: There is none, one is no text, or one is there twice.
+    """
+    names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else (None,)
+    if not names or not all(isinstance(n, str) and n for n in names) or len(set(names)) < len(names):
+        raise ArgumentError(
+            f"expected a column name or a list of distinct ones; got {name}={value!r}. Name the columns to read."
+        )
+    return names
+
+
+def unchanged_array(part: Array, dtype: np.dtype[Any], first: int) -> Array:
+    """Samples to write, in the layout's dtype and C order, their values unchanged.
+
+    Args:
+        part: (samples, ...).
+        dtype: The dtype of the layout.
+        first: The number of the first sample, for messages.
+
+    Raises:
+        DataError: A value would change.
+    """
+    if part.dtype.kind not in "biuf":
+        raise ArgumentError(f"expected arrays of numbers; got dtype {part.dtype}. Convert them first.")
+    cells = max(1, prod(part.shape[1:]))
+    flat = unchanged(part.reshape(-1), dtype, lambda index: f"arrays[{first + index // cells}]")
+    return np.ascontiguousarray(flat).reshape(part.shape)
+
+
+def checked_fill(fill: Any, dtype: np.dtype[Any]) -> None:
+    """Raise ArgumentError unless the dtype holds the fill exactly, or rounds it as a real number."""
+    with np.errstate(all="ignore"):
+        try:
+            held = np.array(fill).astype(dtype)
+        except (TypeError, ValueError):
+            held = None
+    same = held is not None and held.ndim == 0 and (held == fill or (fill != fill and held != held))
+    if not same and not (held is not None and dtype.kind == "f" and isinstance(fill, float) and np.isfinite(held)):
+        raise ArgumentError(f"expected a fill that {dtype} can hold; got fill={fill!r}. Change fill or dtype.")

@@ -1,0 +1,109 @@
+"""`Columns`: one row per sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rowfeed.errors import ArgumentError, DataError
+from rowfeed.layouts.base import (
+    Array,
+    Layout,
+    checked_choice,
+    checked_dtype,
+    checked_fill,
+    checked_names,
+    unchanged_array,
+)
+from rowfeed.request import ColumnData, Selection, Source, TableLike, Value, Where
+
+if TYPE_CHECKING:
+    from rowfeed.dialects.generic import Session
+
+
+@dataclass(frozen=True, eq=False)
+class Columns(Layout):
+    """A number or a vector per sample, from one row per sample: labels, features, weights.
+
+    A sample without a row reads as one whose columns are all NULL, as after a LEFT JOIN.
+
+    Args:
+        table: A table or view name, `"schema.table"`, or a SQLAlchemy selectable.
+        sample: The column with the sample id: integers or text.
+        columns: A column gives arrays `(batch,)`; a list of n columns gives `(batch, n)`, also for n = 1.
+        dtype: Of the arrays: boolean, integer or float. Integers must fit exactly, reals are rounded to it.
+        null: What a NULL, or a missing row, means: `error`; `fill`, the value is `fill`.
+        fill: The value that stands for NULL with `null="fill"`.
+        where: Which rows count: SQL text, or a SQLAlchemy expression. Default: all.
+
+    Raises:
+        ArgumentError: An argument cannot be right.
+
+    Example:
+        ```python
+        label = rowfeed.Columns("labels", sample="user_id", columns="label", dtype="int64")
+        ```
+    """
+
+    table: TableLike
+    sample: str = field(kw_only=True)
+    columns: str | Sequence[str] = field(kw_only=True)
+    dtype: Any = field(default="float32", kw_only=True)
+    null: str = field(default="error", kw_only=True)
+    fill: float = field(default=0, kw_only=True)
+    where: Where = field(default=None, kw_only=True)
+    source: Source = field(init=False, repr=False)
+    values: tuple[str, ...] = field(init=False, repr=False)
+    sample_shape: tuple[int, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        def fix(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
+        fix("source", Source(self.table, self.where))
+        checked_names("sample", self.sample if isinstance(self.sample, str) else ())
+        fix("values", checked_names("columns", self.columns))
+        fix("dtype", checked_dtype(self.dtype))
+        fix("sample_shape", () if isinstance(self.columns, str) else (len(self.values),))
+        checked_choice("null", self.null, ("error", "fill"))
+        checked_fill(self.fill, self.dtype)
+
+    def selection(self, session: Session) -> Selection:
+        session.check(self.source, (self.sample, *self.values))
+        values = tuple(Value(name, np.dtype(self.dtype)) for name in self.values)
+        return Selection(self.source, self.sample, (), values, null=self.null, fill=self.fill)
+
+    def empty(self, samples: int) -> Array:
+        return np.full((samples, *self.sample_shape), self.fill, self.dtype)
+
+    def scatter(self, data: ColumnData, slots: npt.NDArray[np.int64], out: Array) -> None:
+        rows = np.bincount(data.sample, minlength=slots.size)
+        if rows.max(initial=0) > 1:
+            sample = int(np.argmax(rows > 1))
+            raise DataError(
+                f"expected one row per sample; got {rows[sample]} at {data.request.at(self.values[0], sample)}. "
+                "Delete all but one, or aggregate them in a selectable."
+            )
+        if self.null == "error" and data.sample.size < slots.size:
+            sample = int(np.argmin(rows))
+            raise DataError(
+                f"expected one row per sample; got none at {data.request.at(self.values[0], sample)}. "
+                'Add the row, leave the sample out with samples=, or pass null="fill".'
+            )
+        flat = out.reshape(-1, len(self.values))
+        for index, value in enumerate(data.values):
+            flat[slots[data.sample], index] = value
+
+    def unload(self, arrays: Any) -> Iterator[tuple[Array, ...]]:
+        array = np.asarray(arrays)
+        if array.shape[1:] != self.sample_shape or array.ndim == 0:
+            expected = ", ".join(str(n) for n in ("samples", *self.sample_shape))
+            raise ArgumentError(
+                f"expected an array of shape ({expected}); got {array.shape}. Reshape it, or fix the layout."
+            )
+        flat = unchanged_array(array, np.dtype(self.dtype), 0).reshape(array.shape[0], -1)
+        yield np.arange(array.shape[0]), *(flat[:, column] for column in range(len(self.values)))

@@ -1,0 +1,255 @@
+"""`Grid`: a sparse array per sample, one row per cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rowfeed.errors import ArgumentError, DataError
+from rowfeed.exact import to_dtype
+from rowfeed.layouts.base import (
+    Array,
+    Layout,
+    checked_choice,
+    checked_dtype,
+    checked_fill,
+    checked_names,
+    unchanged_array,
+)
+from rowfeed.request import Axis, ColumnData, Selection, Source, TableLike, Value, Where
+
+if TYPE_CHECKING:
+    from rowfeed.dialects.generic import Session
+
+UNLOAD_CELLS = 4_000_000
+"""Cells that `unload` looks at in one chunk."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grid(Layout):
+    """A dense array per sample, from one row per cell that is not `fill`.
+
+    The array is zero-based and row-major in the order of `axes`: `axes=("x", "y")` puts the row with x=1, y=2 at
+    `array[1, 2]`. For pictures, where y runs down the rows, that is `axes=("y", "x")`.
+
+    Args:
+        table: A table or view name, `"schema.table"`, or a SQLAlchemy selectable.
+        sample: The column with the sample id: integers or text.
+        axes: The columns with the coordinates, 1 to 8 of them, outermost first.
+        value: A value column gives arrays of `shape`; a list of n columns adds a last axis of n, also for n = 1.
+        shape: Cells along each axis.
+        fill: The value of cells without a row.
+        dtype: Of the arrays: boolean, integer or float. Integers must fit exactly, reals are rounded to it.
+        duplicates: What several rows for one cell mean. `error`; `first` or `last` in the order of the table's
+            primary key; `sum`, `mean`, `max` or `min` of them (computed in float64, then converted to dtype).
+        out_of_range: What a coordinate outside of `shape` means: `error`, or `drop` the row.
+        null: What a NULL means: `error`; `drop` the row; `fill`, that value is `fill` (a coordinate must not be
+            NULL then).
+        where: Which rows count: SQL text, or a SQLAlchemy expression. Default: all.
+
+    Raises:
+        ArgumentError: An argument cannot be right.
+
+    Example:
+        ```python
+        grid = rowfeed.Grid("USER_MATRIX", sample="user_id", axes=("x", "y"), value="value", shape=(4, 4))
+        ```
+    """
+
+    table: TableLike
+    sample: str = field(kw_only=True)
+    axes: Sequence[str] = field(kw_only=True)
+    value: str | Sequence[str] = field(kw_only=True)
+    shape: Sequence[int] = field(kw_only=True)
+    fill: float = field(default=0, kw_only=True)
+    dtype: Any = field(default="float32", kw_only=True)
+    duplicates: str = field(default="error", kw_only=True)
+    out_of_range: str = field(default="error", kw_only=True)
+    null: str = field(default="error", kw_only=True)
+    where: Where = field(default=None, kw_only=True)
+    source: Source = field(init=False, repr=False)
+    values: tuple[str, ...] = field(init=False, repr=False)
+    sample_shape: tuple[int, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        def fix(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
+        fix("source", Source(self.table, self.where))
+        checked_names("sample", self.sample if isinstance(self.sample, str) else ())
+        fix("axes", checked_names("axes", self.axes))
+        fix("values", checked_names("value", self.value))
+        shape = (self.shape,) if isinstance(self.shape, (int, np.integer)) else tuple(self.shape)
+        if not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in shape):
+            raise ArgumentError(
+                f"expected a positive whole number of cells along each axis; got shape={self.shape!r}. Fix shape."
+            )
+        if len(shape) != len(self.axes) or not 1 <= len(shape) <= 8:
+            raise ArgumentError(
+                f"expected as many axes as shape has sides, 1 to 8; got axes={tuple(self.axes)!r} and "
+                f"shape={shape!r}. Name one coordinate column per side."
+            )
+        fix("shape", tuple(int(n) for n in shape))
+        fix("dtype", checked_dtype(self.dtype))
+        if prod(shape) * len(self.values) * self.dtype.itemsize >= 2**62:
+            raise ArgumentError(
+                f"expected a shape whose cells can be counted in 62 bits; got shape={shape!r}, {prod(shape):,} cells. "
+                "Restrict the axes with where=, or bin them in a selectable."
+            )
+        fix("sample_shape", self.shape if isinstance(self.value, str) else (*self.shape, len(self.values)))
+        checked_fill(self.fill, self.dtype)
+        checked_choice("duplicates", self.duplicates, ("error", "first", "last", "sum", "mean", "max", "min"))
+        checked_choice("out_of_range", self.out_of_range, ("error", "drop"))
+        checked_choice("null", self.null, ("error", "drop", "fill"))
+
+    def selection(self, session: Session) -> Selection:
+        session.check(self.source, (self.sample, *self.axes, *self.values))
+        dtype = np.dtype(np.float64) if self._combines else np.dtype(self.dtype)
+        return Selection(
+            source=self.source,
+            sample=self.sample,
+            axes=tuple(Axis(name, size) for name, size in zip(self.axes, self.shape, strict=True)),
+            values=tuple(Value(name, dtype) for name in self.values),
+            order=self._order(session) if self.duplicates in ("first", "last") else (),
+            null=self.null,
+            fill=self.fill,
+            out_of_range=self.out_of_range,
+        )
+
+    def empty(self, samples: int) -> Array:
+        shape = (samples, *self.sample_shape)
+        return np.full(shape, self.fill, self.dtype) if _bits(self.fill, self.dtype) else np.zeros(shape, self.dtype)
+
+    def scatter(self, data: ColumnData, slots: npt.NDArray[np.int64], out: Array) -> None:
+        cells = prod(self.shape)
+        sample, cell, values = self._one_per_cell(data)
+        place = slots[sample] * cells + cell
+        if isinstance(self.value, str):
+            out.reshape(-1)[place] = values[0]
+        else:
+            flat = out.reshape(-1, len(values))
+            for channel, value in enumerate(values):
+                flat[place, channel] = value
+
+    def unload(self, arrays: Any) -> Iterator[tuple[Array, ...]]:
+        fill = _bits(self.fill, self.dtype)
+        cells, channels = prod(self.shape), len(self.values)
+        for first, part in _chunks(arrays, self.sample_shape, np.dtype(self.dtype)):
+            flat = part.reshape(-1, channels)
+            place = np.flatnonzero((flat.view(f"u{flat.itemsize}") != fill).any(axis=1))
+            sample, cell = np.divmod(place, cells)
+            yield (
+                sample + first,
+                *np.unravel_index(cell, self.shape),
+                *(flat[place, c] for c in range(channels)),
+            )
+
+    @property
+    def _combines(self) -> bool:
+        return self.duplicates in ("sum", "mean", "max", "min")
+
+    def _order(self, session: Session) -> tuple[str, ...]:
+        """The columns that say which of several rows for a cell comes first."""
+        key = session.primary_key(self.source)
+        if not key:
+            raise ArgumentError(
+                f"duplicates={self.duplicates!r} needs rows that have an order; got {self.source.label}, which has no "
+                'primary key, and a table without one keeps no order. Add one, or pass duplicates="max", "mean"…'
+            )
+        return () if set(key) <= {self.sample, *self.axes} else key
+
+    def _one_per_cell(self, data: ColumnData) -> tuple[Array, Array, tuple[Array, ...]]:
+        """The rows of a reply, at most one for a cell: sample, cell, values."""
+        key = data.sample * prod(self.shape) + data.cell
+        if bool((key[1:] > key[:-1]).all()):
+            unique = True
+        else:
+            ordered = np.sort(key)
+            unique = bool((ordered[1:] != ordered[:-1]).all())
+        if unique:
+            return data.sample, data.cell, self._converted(data, data.values, data.sample)
+        order = np.argsort(key, kind="stable")
+        starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+        if self.duplicates == "error":
+            raise self._duplicate(data, order, starts)
+        if self._combines:
+            values = tuple(self._combined(key, value, starts) for value in data.values)
+        else:
+            chosen = starts if self.duplicates == "first" else np.append(starts[1:], order.size) - 1
+            values = tuple(value[order[chosen]] for value in data.values)
+        sample, cell = data.sample[order[starts]], data.cell[order[starts]]
+        return sample, cell, self._converted(data, values, sample)
+
+    def _combined(self, key: Array, value: Array, starts: Array) -> Array:
+        """One value per cell. Rows are sorted by value first, so that their order cannot change a sum."""
+        ordered = value[np.lexsort((value, key))]
+        if self.duplicates in ("max", "min"):
+            function = np.maximum if self.duplicates == "max" else np.minimum
+            return np.asarray(function.reduceat(ordered, starts))
+        with np.errstate(invalid="ignore", over="ignore"):
+            total = np.add.reduceat(ordered, starts)
+        return total if self.duplicates == "sum" else total / np.diff(np.append(starts, ordered.size))
+
+    def _converted(self, data: ColumnData, values: tuple[Array, ...], sample: Array) -> tuple[Array, ...]:
+        """Combined values from float64 into the dtype of the arrays; others have it already."""
+        return tuple(
+            to_dtype(value, self.dtype, data.request.locate(name, sample))
+            for name, value in zip(self.values, values, strict=True)
+        )
+
+    def _duplicate(self, data: ColumnData, order: Array, starts: Array) -> DataError:
+        counts = np.diff(np.append(starts, order.size))
+        group = int(np.argmax(counts > 1))
+        row = order[starts[group]]
+        cell = np.unravel_index(int(data.cell[row]), self.shape)
+        where = ", ".join(f"{name}={int(c)}" for name, c in zip(self.axes, cell, strict=True))
+        return DataError(
+            f"expected one row for a cell; got {counts[group]} at {data.request.at(self.axes[0], data.sample[row])}, "
+            f'{where}. Delete all but one, or pass duplicates="sum", "mean", "max", "min", "first" or "last".'
+        )
+
+
+def _bits(fill: float, dtype: Any) -> int:
+    """A fill's bit pattern: -0.0 and 0.0 are two values, NaN and NaN are one."""
+    return int(np.array(fill).astype(dtype).view(f"u{np.dtype(dtype).itemsize}"))
+
+
+def _chunks(arrays: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[tuple[int, Array]]:
+    """Dense parts of what `write` was given, with the number of their first sample."""
+    sparse = _sparse_rows(arrays, shape)
+    total = len(arrays) if sparse is None else sparse.shape[0]
+    step = max(1, UNLOAD_CELLS // prod(shape))
+    for first in range(0, total, step):
+        if sparse is None:
+            part = np.asarray(arrays[first : first + step])
+        else:
+            part = sparse[first : first + step].toarray().reshape(-1, *shape)
+        if part.shape[1:] != shape:
+            raise ArgumentError(
+                f"expected arrays of shape (samples, {str(shape)[1:]}; got {part.shape}. "
+                "Reshape them, or fix the layout."
+            )
+        yield first, unchanged_array(part, dtype, first)
+
+
+def _sparse_rows(arrays: Any, shape: tuple[int, ...]) -> Any:
+    """scipy.sparse input as one CSR matrix (samples, cells); None for anything else."""
+    first = arrays[0] if isinstance(arrays, (list, tuple)) and arrays else arrays
+    if not hasattr(first, "tocsr"):
+        return None
+    import scipy.sparse
+
+    if first is not arrays:
+        if any(matrix.shape != shape for matrix in arrays):
+            raise ArgumentError(f"expected sparse matrices of shape {shape}; got {[m.shape for m in arrays][:3]}….")
+        return scipy.sparse.vstack([matrix.reshape(1, prod(shape)) for matrix in arrays]).tocsr()
+    if arrays.ndim != 2 or arrays.shape[1] != prod(shape):
+        raise ArgumentError(
+            f"expected a sparse matrix (samples, {prod(shape)}), one row per sample; got {arrays.shape}. Reshape it."
+        )
+    return arrays.tocsr()

@@ -1,0 +1,217 @@
+"""Ordered read-ahead over several sessions. Owns its threads, and ends every one of them.
+
+Jobs come out complete and in order. While the consumer works with one, the next is being read: two are in memory.
+Each job is taken apart into tasks, which up to `connections` threads share, each with a session of its own.
+
+A thread ends, and its connection with it, when nothing is left to read, when an error stops the work, when the
+consumer closes or forgets the prefetcher or the interpreter exits, and when it was idle for `IDLE_S`: so a consumer
+that stops asking, as a training step that raised, leaves nothing behind. If it asks again, threads are started again.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Generic, Protocol, Self, TypeVar
+
+from rowfeed.dialects.generic import Session
+
+IDLE_S = 1.0
+"""How long a thread and its connection wait for more work."""
+
+OPEN_JOBS = 2
+"""The job in the consumer's hands and the one being read."""
+
+
+class Job(Protocol):
+    """Work that falls into tasks."""
+
+    def take(self) -> Callable[[Session], None] | None:
+        """The next task, to be called with a session; None when all were taken. Called under a lock."""
+
+
+J = TypeVar("J", bound=Job)
+
+
+class Prefetcher(Generic[J]):
+    """Yields each job when all of its tasks are done, in order.
+
+    Args:
+        jobs: The jobs; the next is drawn when there is room for it, on a reading thread.
+        open_session: Called on the thread that will use the session.
+        connections: How many threads and sessions there are, at most.
+    """
+
+    def __init__(self, jobs: Iterator[J], open_session: Callable[[], Session], connections: int) -> None:
+        self._work = _Work(jobs, open_session, connections)
+        self._finalizer = weakref.finalize(self, self._work.stop)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> J:
+        try:
+            job = self._work.next_job()
+        except Exception:
+            self.close()
+            raise
+        if job is None:
+            self.close()
+            raise StopIteration
+        return job
+
+    def close(self) -> None:
+        """End the threads and close their connections; a running query is interrupted."""
+        self._finalizer()
+
+
+class _Progress(Generic[J]):
+    """A job, how many of its tasks run, whether all were taken, and what went wrong."""
+
+    def __init__(self, job: J) -> None:
+        self.job = job
+        self.running = 0
+        self.taken = False
+        self.error: BaseException | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.running == 0 and (self.taken or self.error is not None)
+
+
+class _Work(Generic[J]):
+    """What consumer and threads share. The prefetcher is not part of it, so that it can be collected."""
+
+    def __init__(self, jobs: Iterator[J], open_session: Callable[[], Session], connections: int) -> None:
+        self._jobs: Iterator[J] | None = jobs
+        self._open_session = open_session
+        self._connections = connections
+        self._changed = threading.Condition()
+        self._open: deque[_Progress[J]] = deque()
+        self._held = 0
+        self._threads: dict[threading.Thread, Session | None] = {}
+        self._stopped = False
+
+    # The consumer's side
+
+    def next_job(self) -> J | None:
+        """Give back the job in hand and wait for the next; None after the last."""
+        with self._changed:
+            self._held = 0
+            self._changed.notify_all()
+            while not self._stopped:
+                if self._open and self._open[0].done:
+                    progress = self._open.popleft()
+                    if progress.error is not None:
+                        raise progress.error
+                    self._held = 1
+                    return progress.job
+                if self._jobs is None and not self._open:
+                    return None
+                self._start_threads()
+                self._changed.wait()
+        return None
+
+    def _start_threads(self) -> None:
+        if self._jobs is None and all(progress.taken for progress in self._open):
+            return
+        while len(self._threads) < self._connections:
+            thread = threading.Thread(target=self._run, name="rowfeed-reader", daemon=True)
+            self._threads[thread] = None
+            thread.start()
+
+    def stop(self) -> None:
+        """End all threads. On one of them, where the garbage collector may call this, do not wait for the others."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+            threads = list(self._threads)
+            for session in self._threads.values():
+                if session is not None:
+                    session.interrupt()
+        if threading.current_thread().name != "rowfeed-reader":
+            for thread in threads:
+                thread.join()
+        with self._changed:
+            self._open.clear()
+            self._jobs = None
+
+    # The threads' side
+
+    def _run(self) -> None:
+        session: Session | None = None
+        me = threading.current_thread()
+        try:
+            while taken := self._next_task():
+                progress, task = taken
+                error: BaseException | None = None
+                try:
+                    if session is None:
+                        session = self._open_session()
+                        self._register(me, session)
+                    task(session)
+                except BaseException as raised:  # whatever it is, it belongs to the consumer
+                    error = raised
+                del task, taken
+                self._finish(progress, error)
+                del progress, error
+        finally:
+            with self._changed:
+                self._threads[me] = None
+            if session is not None:
+                session.close()
+            with self._changed:
+                del self._threads[me]
+                self._changed.notify_all()
+
+    def _register(self, thread: threading.Thread, session: Session) -> None:
+        with self._changed:
+            self._threads[thread] = session
+
+    def _next_task(self) -> tuple[_Progress[J], Callable[[Session], None]] | None:
+        """Take a task, or wait for one; None when this thread should end."""
+        with self._changed:
+            while not self._stopped:
+                try:
+                    taken = self._take()
+                except BaseException as error:
+                    self._jobs = None
+                    self._open.append(failed := _Progress[J](None))  # type: ignore[arg-type]
+                    failed.error = error
+                    self._changed.notify_all()
+                    return None
+                if taken is not None:
+                    return taken
+                if self._jobs is None or not self._changed.wait(IDLE_S):
+                    return None
+        return None
+
+    def _take(self) -> tuple[_Progress[J], Callable[[Session], None]] | None:
+        for progress in self._open:
+            if progress.error is not None:
+                self._jobs = None
+                return None
+            if not progress.taken:
+                task = progress.job.take()
+                if task is not None:
+                    progress.running += 1
+                    return progress, task
+                progress.taken = True
+                self._changed.notify_all()
+        if self._jobs is None or len(self._open) + self._held >= OPEN_JOBS:
+            return None
+        job = next(self._jobs, None)
+        if job is None:
+            self._jobs = None
+            self._changed.notify_all()
+            return None
+        self._open.append(_Progress(job))
+        return self._take()
+
+    def _finish(self, progress: _Progress[J], error: BaseException | None) -> None:
+        with self._changed:
+            progress.running -= 1
+            progress.error = progress.error or error
+            self._changed.notify_all()

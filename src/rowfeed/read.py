@@ -1,0 +1,85 @@
+"""Reading a window: which requests it takes, and one request on one session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rowfeed.dialects.generic import Session
+from rowfeed.layouts import Layout
+from rowfeed.plan import Positions
+from rowfeed.request import Ids, Request, Selection
+
+ROW_BYTES = 64
+"""What a row on its way takes, at most, as text and as columns: measured 40 to 60 with one value column."""
+
+MAX_REQUEST = 65_536
+"""Samples in a request, at most."""
+
+
+class RequestSize:
+    """How many samples a request may have, so that its rows fit in a share of the memory.
+
+    The first request assumes that every cell has a row; later ones go by the fullest request so far.
+    """
+
+    def __init__(self, memory_bytes: int, selection: Selection) -> None:
+        self._rows = max(1, memory_bytes // (ROW_BYTES + 16 * len(selection.values)))
+        self._rows_per_sample = float(selection.cells)
+        self._seen = False
+
+    @property
+    def samples(self) -> int:
+        return int(min(MAX_REQUEST, max(1, self._rows // max(self._rows_per_sample, 1e-3))))
+
+    def observe(self, samples: int, rows: int) -> None:
+        fullness = 1.25 * max(rows, 1) / samples
+        self._rows_per_sample = max(self._rows_per_sample, fullness) if self._seen else fullness
+        self._seen = True
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """A layout, what it asks for, and in which portions."""
+
+    layout: Layout
+    selection: Selection
+    size: RequestSize
+
+
+class Window:
+    """The samples that are held and mixed in memory at one time: taken apart into requests, put together in slots.
+
+    Args:
+        ids: All sample ids of the feed.
+        positions: Which of them the window has, in the order of its slots.
+        reads: The layouts to read.
+        readers: How many sessions share the work.
+    """
+
+    def __init__(self, ids: Ids, positions: Positions, reads: Sequence[Read], readers: int) -> None:
+        self.samples = int(positions.size)
+        self.arrays = [read.layout.empty(self.samples) for read in reads]
+        self._ids, self._positions, self._reads = ids, positions, reads
+        self._by_id = np.argsort(positions)
+        self._share = -(-self.samples // readers)
+        self._next = [0] * len(reads)
+
+    def take(self) -> Callable[[Session], None] | None:
+        """The next request, to be called with a session; None when all were taken."""
+        for index, read in enumerate(self._reads):
+            start = self._next[index]
+            if start < self.samples:
+                stop = min(self.samples, start + min(read.size.samples, self._share))
+                self._next[index] = stop
+                slots = self._by_id[start:stop]
+                return lambda session: self._fill(session, read, self.arrays[index], slots)
+        return None
+
+    def _fill(self, session: Session, read: Read, array: Any, slots: Positions) -> None:
+        data = session.read(Request(read.selection, self._ids[self._positions[slots]]))
+        read.size.observe(slots.size, data.sample.size)
+        read.layout.scatter(data, slots, array)

@@ -1,0 +1,208 @@
+"""What travels between a layout and a dialect: a selection, a request, and the columns it returns.
+
+A `Selection` says which rows and columns a layout needs, once. A `Request` is a selection for a set of sample ids: one
+query. `ColumnData` is what comes back: one numpy array per column, never a Python object per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from rowfeed.errors import ArgumentError
+
+Ids: TypeAlias = npt.NDArray[Any]
+"""Sample ids: ascending int64, or text (numpy StringDType) in the order of code points, which is that of its UTF-8."""
+
+TableLike: TypeAlias = "str | sa.FromClause | sa.Select[Any]"
+Where: TypeAlias = "str | sa.ColumnElement[bool] | None"
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A table, view or selectable, and which of its rows count.
+
+    Args:
+        table: A name, `"schema.table"`, or a SQLAlchemy selectable (the way to name a table with a dot in it:
+            `sqlalchemy.table("a.b")`).
+        where: Which rows: SQL text for a WHERE clause, written by you, or a SQLAlchemy expression.
+    """
+
+    table: TableLike
+    where: Where = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.table, str):
+            if not all(self.table.split(".", 1)):
+                raise ArgumentError(f"expected a table name; got table={self.table!r}. Name the table to read.")
+        elif not isinstance(self.table, (sa.FromClause, sa.Select)):
+            raise ArgumentError(
+                f"expected a table name or a SQLAlchemy selectable; got table={self.table!r}. Pass a str, "
+                "sqlalchemy.Table or sqlalchemy.select(...)."
+            )
+        if self.where is not None and not isinstance(self.where, (str, sa.ColumnElement)):
+            raise ArgumentError(
+                f"expected SQL text or a SQLAlchemy expression; got where={self.where!r}. "
+                'For example where="value > 0".'
+            )
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        if isinstance(self.table, str):
+            return self.table
+        return str(getattr(self.table, "name", None) or "the selectable")
+
+    @property
+    def name(self) -> tuple[str | None, str] | None:
+        """Schema and table where it is a plain table; None for a selectable."""
+        if isinstance(self.table, str):
+            schema, dot, table = self.table.rpartition(".")
+            return (schema if dot else None), table
+        if isinstance(self.table, sa.TableClause):
+            return self.table.schema, self.table.name
+        return None
+
+    def select(self, columns: dict[str, str]) -> sa.Select[Any]:
+        """SELECT the columns, given as {label: column name}, of the rows that count."""
+        if self.name is None:
+            selectable: sa.FromClause = (
+                self.table.subquery() if isinstance(self.table, sa.Select) else self.table  # type: ignore[assignment]
+            )
+            missing = [name for name in columns.values() if name not in selectable.c]
+            if missing:
+                raise ArgumentError(
+                    f"expected a selectable with a column {missing[0]!r}; got columns {list(selectable.c.keys())}. "
+                    "Select it, or name another."
+                )
+            found = {label: selectable.c[name] for label, name in columns.items()}
+        else:
+            schema, table = self.name
+            names = dict.fromkeys(columns.values())
+            selectable = sa.table(
+                sa.quoted_name(table, True),
+                *(sa.column(sa.quoted_name(name, True)) for name in names),
+                schema=None if schema is None else sa.quoted_name(schema, True),
+            )
+            found = {label: selectable.c[name] for label, name in columns.items()}
+        query = sa.select(*(column.label(label) for label, column in found.items())).select_from(selectable)
+        if self.where is None:
+            return query
+        return query.where(sa.text(f"({self.where})") if isinstance(self.where, str) else self.where)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A coordinate column and how many cells it runs over."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value column and the dtype it is wanted in."""
+
+    name: str
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The rows and columns that a layout needs.
+
+    Args:
+        source: The rows.
+        sample: The column with the sample id.
+        axes: The coordinate columns, outermost first; none where a sample is one row.
+        values: The value columns.
+        order: Columns that order the rows of a sample; the reply keeps that order.
+        null: What a NULL means: `error`; `drop`, the row does not count; `fill`, the value is `fill`.
+        fill: The value that stands for NULL with `null="fill"`.
+        out_of_range: What a coordinate outside of its axis means: `error`; `drop`, the row does not count.
+    """
+
+    source: Source
+    sample: str
+    axes: tuple[Axis, ...]
+    values: tuple[Value, ...]
+    order: tuple[str, ...] = ()
+    null: str = "error"
+    fill: float = 0
+    out_of_range: str = "error"
+
+    @property
+    def cells(self) -> int:
+        """Cells of one sample."""
+        return prod(axis.size for axis in self.axes)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of all columns that are read."""
+        names = (self.sample, *(a.name for a in self.axes), *(v.name for v in self.values), *self.order)
+        return tuple(dict.fromkeys(names))
+
+    @cached_property
+    def rows(self) -> sa.Subquery:
+        """The rows that count, with columns `sample`, `axis0`…, `value0`…, `order0`….
+
+        The policies that leave rows out are applied here, in SQL, so that every dialect does the same.
+        """
+        labels = {"sample": self.sample}
+        labels |= {f"axis{i}": axis.name for i, axis in enumerate(self.axes)}
+        labels |= {f"value{i}": value.name for i, value in enumerate(self.values)}
+        labels |= {f"order{i}": name for i, name in enumerate(self.order)}
+        query = self.source.select(labels)
+        column = dict(zip(labels, (c.element for c in query.selected_columns), strict=True))
+        axes = [column[f"axis{i}"] for i in range(len(self.axes))]
+        values = [f"value{i}" for i in range(len(self.values))]
+        if self.null == "drop":
+            query = query.where(*(c.is_not(None) for c in (*axes, *(column[v] for v in values))))
+        if self.null == "fill":
+            filled = {v: sa.func.coalesce(column[v], sa.literal(self.fill)).label(v) for v in values}
+            query = query.with_only_columns(*(filled.get(c.name, c) for c in query.selected_columns))
+        if self.out_of_range == "drop":
+            inside = (sa.or_(c.is_(None), c.between(0, a.size - 1)) for c, a in zip(axes, self.axes, strict=True))
+            query = query.where(*inside)
+        return query.subquery("r")
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A selection for some samples: what one query reads."""
+
+    selection: Selection
+    ids: Ids
+
+    def at(self, column: str, sample: int) -> str:
+        """Where a fault is, for a message: `USER_MATRIX.x, user_id=12`; `sample` indexes ids."""
+        name = self.ids[sample : sample + 1].tolist()[0]
+        return f"{self.selection.source.label}.{column}, {self.selection.sample}={name!r}"
+
+    def locate(self, column: str, sample: npt.NDArray[Any]) -> Callable[[int], str]:
+        """`at` for rows: row i is of the sample number `sample[i]`."""
+        return lambda row: self.at(column, int(sample[row]))
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnData:
+    """What a request returns: one entry per row, in no particular order unless the selection asks for one.
+
+    Args:
+        request: What was asked.
+        sample: Which sample, as an index into `request.ids`: int64 (rows,).
+        cell: Which cell, row-major in the axes: int64 (rows,). All 0 without axes.
+        values: Each value column in its dtype: (rows,).
+    """
+
+    request: Request
+    sample: npt.NDArray[np.int64]
+    cell: npt.NDArray[np.int64]
+    values: tuple[npt.NDArray[Any], ...]

@@ -1,0 +1,105 @@
+"""From plain rows, as any driver gives them, to columns; and the one place where a faulty row is named.
+
+A dialect with a faster way falls back to this one for a request that its quick checks do not pass: either the rows
+are odd but right, then they are read here, or they are wrong, then the error of this module names the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rowfeed.errors import DataError, SchemaError
+from rowfeed.exact import from_objects
+from rowfeed.request import Axis, ColumnData, Ids, Request
+
+TEXT = np.dtypes.StringDType()
+
+
+def to_columns(request: Request, rows: Sequence[Sequence[Any]]) -> ColumnData:
+    """Check and convert rows of `request.selection.rows`.
+
+    Rows of samples that were not asked for, which a loose collation lets through, are left out.
+
+    Raises:
+        DataError: A coordinate or value is NULL, no number, out of range, or does not fit its dtype.
+    """
+    selection = request.selection
+    position = {sample: index for index, sample in enumerate(request.ids.tolist())}
+    wanted = [row for row in rows if row[0] in position and isinstance(row[0], (str, int, Decimal))]
+    sample = np.array([position[row[0]] for row in wanted], np.int64)
+    columns = list(zip(*wanted, strict=True)) or [()] * (1 + len(selection.axes) + len(selection.values))
+    cell = np.zeros(len(wanted), np.int64)
+    for axis, objects in zip(selection.axes, columns[1:], strict=False):
+        cell = cell * axis.size + _coordinates(objects, axis, request, sample)
+    values = []
+    for value, objects in zip(selection.values, columns[1 + len(selection.axes) :], strict=False):
+        values.append(from_objects(objects, value.dtype, request.locate(value.name, sample)))
+    return ColumnData(request, sample, cell, tuple(values))
+
+
+def _coordinates(
+    objects: Sequence[Any], axis: Axis, request: Request, sample: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    shape = tuple(a.size for a in request.selection.axes)
+    result = np.empty(len(objects), np.int64)
+    for index, value in enumerate(objects):
+        at = request.at(axis.name, sample[index])
+        if value is None:
+            fix = ' (null="fill" fills values, a coordinate has no fill)' if request.selection.null == "fill" else ""
+            raise DataError(f'{axis.name} must be an integer; got NULL at {at}{fix}. Fix the row, or pass null="drop".')
+        if isinstance(value, (bool, str, bytes)) or value != value or value in _INFINITE or value != int(value):
+            raise DataError(
+                f"{axis.name} must be an integer; got {value!r} at {at}. Fix the row, or CAST it in a selectable."
+            )
+        if not 0 <= value < axis.size:
+            raise DataError(
+                f"{axis.name} must be in 0..{axis.size - 1} (axis of shape {shape}); got {int(value)} at {at}. "
+                'Fix the row, enlarge shape, or pass out_of_range="drop".'
+            )
+        result[index] = int(value)
+    return result
+
+
+_INFINITE = (float("inf"), float("-inf"))
+
+
+def ids_from_objects(objects: Sequence[Any], table: str, column: str) -> Ids:
+    """Sample ids as an array: int64, or text.
+
+    Raises:
+        DataError: One is NULL.
+        SchemaError: They are neither all integers nor all text.
+    """
+    if any(value is None for value in objects):
+        raise DataError(
+            f"expected a sample id in every row; got NULL at {table}.{column}. "
+            f'Fix the row, or leave it out with where="{column} IS NOT NULL".'
+        )
+    if all(isinstance(value, str) for value in objects):
+        return np.array(objects, TEXT)
+    whole = [int(v) if isinstance(v, Decimal) and v == v.to_integral_value() else v for v in objects]
+    odd = next((v for v in whole if isinstance(v, bool) or not isinstance(v, (int, np.integer))), None)
+    if odd is not None:
+        raise SchemaError(
+            f"expected sample ids that are all integers or all text; got {odd!r} at {table}.{column}. "
+            "Name another column, or CAST it in a selectable."
+        )
+    try:
+        return np.array(whole, np.int64)
+    except OverflowError:
+        raise SchemaError(
+            f"expected sample ids of at most 64 bits, signed; got a larger integer at {table}.{column}. "
+            "CAST it to text in a selectable."
+        ) from None
+
+
+def sort_ids(ids: Ids) -> Ids:
+    """Ascending and distinct: integers by value, text by code point."""
+    if ids.dtype.kind == "i" and ids.size and bool((ids[1:] > ids[:-1]).all()):
+        return ids
+    return np.unique(ids)

@@ -1,0 +1,64 @@
+"""Which samples a feed has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from rowfeed.errors import ArgumentError
+from rowfeed.request import Ids, Source, TableLike, Where
+from rowfeed.rows import ids_from_objects, sort_ids
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The sample ids in a column of another table, so that samples without rows are known too.
+
+    Args:
+        table: A table name, `"schema.table"`, or a SQLAlchemy selectable.
+        column: The column with the ids: integers or text, no NULL. Repeated ids count once.
+        where: Which rows of it: SQL text, or a SQLAlchemy expression. Default: all.
+
+    Example:
+        ```python
+        rowfeed.Feed(db, x=grid, samples=rowfeed.Samples("users", "id", where="active = 1"))
+        ```
+    """
+
+    table: TableLike
+    column: str
+    where: Where = None
+    source: Source = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "source", Source(self.table, self.where))
+
+
+SamplesLike: TypeAlias = "Samples | Sequence[int] | Sequence[str] | npt.NDArray[Any] | None"
+
+
+def given_ids(samples: Sequence[Any] | npt.NDArray[Any]) -> Ids:
+    """The ids that a user listed, checked and ascending.
+
+    Raises:
+        ArgumentError: They are not one-dimensional, neither integers nor text, or one is there twice.
+    """
+    if isinstance(samples, (str, bytes)) or np.ndim(samples) != 1:
+        raise ArgumentError(f"expected a sequence of sample ids; got samples={samples!r}. Pass a list or a 1-d array.")
+    if isinstance(samples, np.ndarray) and samples.dtype.kind in "iu" and samples.dtype != np.uint64:
+        ids: Ids = samples.astype(np.int64)
+    else:
+        try:
+            ids = ids_from_objects(list(samples), "samples", "ids")
+        except Exception as error:
+            raise ArgumentError(f"samples: {error}") from None
+    ordered = sort_ids(ids)
+    if ordered.size < ids.size:
+        again = np.sort(ids)
+        twice = again[1:][again[1:] == again[:-1]][:1].tolist()[0]
+        raise ArgumentError(f"expected each sample id once; got {twice!r} twice in samples. Pass each id once.")
+    return ordered
