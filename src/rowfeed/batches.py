@@ -31,10 +31,14 @@ class Structure:
     places: tuple[Layouts, ...]
 
     @property
+    def all_layouts(self) -> list[Layout]:
+        """The layout of each place."""
+        return [layout for place in self.places for layout in _layouts(place)]
+
+    @property
     def layouts(self) -> list[Layout]:
         """The different layouts, each once, in order of their first place."""
-        found = dict.fromkeys(layout for place in self.places for layout in _layouts(place))
-        return list(found)
+        return list(dict.fromkeys(self.all_layouts))
 
     @property
     def sample_bytes(self) -> int:

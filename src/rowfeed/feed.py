@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -251,14 +252,13 @@ class Feed:
             Like one batch: arrays `(samples, *sample_shape)`.
 
         Raises:
-            ArgumentError: They would take more than `memory_bytes`.
+            ArgumentError: They would not fit into this machine's memory.
         """
-        size = self._ids.size * self._structure.sample_bytes
-        if size > self._options.memory_bytes:
+        size = self._ids.size * sum(layout.sample_bytes for layout in self._structure.all_layouts)
+        if size > (memory := _physical_memory()):
             raise ArgumentError(
-                f"expected arrays of at most memory_bytes={self._options.memory_bytes:,}; got {self._ids.size:,} samples "
-                f"× {self._structure.sample_bytes:,} bytes = {size:,}. Iterate over the feed, or pass more "
-                "memory_bytes to feed.replace()."
+                f"expected arrays that fit into {memory:,} bytes of memory; got {self._ids.size:,} samples, together "
+                f"{size:,} bytes. Iterate over the feed instead."
             )
         plan = Plan(self._ids.size, self._ids.size, self._ids.size, shuffle=False)
         windows = Prefetcher(self._windows(plan, 0, 0), self._options.db.open, self._options.connections)
@@ -360,6 +360,13 @@ class Feed:
         return f"<Feed of {tables}: {self._ids.size:,} samples, {len(self):,} batches of {self._options.batch_size}>"
 
 
+def _physical_memory() -> float:
+    """Bytes of RAM in this machine; infinite where it does not tell."""
+    if not hasattr(os, "sysconf"):
+        return float("inf")
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def _warn_without_index(session: Session, layout: Layout) -> None:
     statement = session.missing_index(layout.source, layout.sample)
     if statement:
@@ -378,5 +385,6 @@ def _check_kind(session: Session, layout: Layout, ids: Ids) -> None:
         words = {int: "integers", str: "text"}
         raise SchemaError(
             f"expected sample ids that are {words[kind]}, as in {layout.source.label}.{layout.sample}; got "
-            f"{words[given]}, such as {ids[:1].tolist()[0]!r}. Pass ids of the same type, or CAST the column in a selectable."
+            f"{words[given]}, such as {ids[:1].tolist()[0]!r}. Pass ids of the same type, or CAST the column in a "
+            "selectable."
         )

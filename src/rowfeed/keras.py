@@ -20,7 +20,7 @@ try:
     import keras
 except ModuleNotFoundError as missing:
     raise DependencyError(
-        f"expected Keras with a backend; {missing.name} is not installed. Install one, "
+        f"expected Keras with a backend; {str(missing.name).split('.')[0]} is not installed. Install one, "
         'pip install "rowfeed[jax]" (or tensorflow, torch), and name it before Python starts: KERAS_BACKEND=jax. '
         "Keras takes TensorFlow where nothing is named."
     ) from missing

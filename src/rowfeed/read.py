@@ -14,9 +14,15 @@ from rowfeed.plan import Positions
 from rowfeed.request import Ids, Request, Selection
 
 ROW_BYTES = 64
-"""What a row on its way takes, at most, as text and as columns: measured 40 to 60 with one value column."""
+"""What a row on its way takes as text and as columns, without its values."""
 
-MAX_REQUEST = 65_536
+VALUE_BYTES = 32
+"""What each of its values takes more."""
+
+MAX_ROWS = 32_768
+"""Rows in a request, at most: about 10 ms of SQLite, beside which the cost of a query is small, and about 3 MB."""
+
+MAX_SAMPLES = 65_536
 """Samples in a request, at most."""
 
 
@@ -27,13 +33,13 @@ class RequestSize:
     """
 
     def __init__(self, memory_bytes: int, selection: Selection) -> None:
-        self._rows = max(1, memory_bytes // (ROW_BYTES + 16 * len(selection.values)))
+        self._rows = min(MAX_ROWS, max(1, memory_bytes // (ROW_BYTES + VALUE_BYTES * len(selection.values))))
         self._rows_per_sample = float(selection.cells)
         self._seen = False
 
     @property
     def samples(self) -> int:
-        return int(min(MAX_REQUEST, max(1, self._rows // max(self._rows_per_sample, 1e-3))))
+        return int(min(MAX_SAMPLES, max(1, self._rows // max(self._rows_per_sample, 1e-3))))
 
     def observe(self, samples: int, rows: int) -> None:
         fullness = 1.25 * max(rows, 1) / samples

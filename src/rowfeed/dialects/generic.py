@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from rowfeed.errors import ArgumentError, DatabaseError, DependencyError, SchemaError
 from rowfeed.request import ColumnData, Ids, Request, Source
-from rowfeed.rows import ids_from_objects, sort_ids, to_columns
+from rowfeed.rows import TEXT, ids_from_objects, sort_ids, to_columns
 
 if TYPE_CHECKING:
     from rowfeed.database import Database
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 IDS_PER_QUERY = 500
 """Parameters that any engine takes in one statement (Oracle and old SQLite: 1,000)."""
 
-IDS_PER_FETCH = 65_536
+IDS_PER_FETCH = 8_192
+"""Ids that are Python objects at one time, before they are an array."""
 
 
 class Session:
@@ -146,18 +147,24 @@ class Session:
             SchemaError: They are neither integers nor text.
         """
         ids = source.select({"sample": column}).subquery("r").c.sample
-        distinct = ids if self.sample_kind(source, column) is int else self._bytewise(ids)
+        kind = self.sample_kind(source, column)
+        distinct = ids if kind is int else self._bytewise(ids)
         query = sa.select(ids) if distinct is None else sa.select(distinct).distinct()
-        found: list[Ids] = []
+        integers = bytearray()
+        texts: list[Ids] = [np.empty(0, TEXT)]
         with self._translated():
             for rows in self._execute(query.execution_options(yield_per=IDS_PER_FETCH)).partitions():
-                found.append(sort_ids(ids_from_objects([row[0] for row in rows], source.label, column)))
-                if len({part.dtype for part in found}) > 1:
+                part = sort_ids(ids_from_objects([row[0] for row in rows], source.label, column))
+                if (part.dtype == TEXT) != (kind is str):
                     raise SchemaError(
                         f"expected sample ids of one kind; got integers and text in {source.label}.{column}. "
                         "CAST them in a selectable, or restrict the rows with where=."
                     )
-        return sort_ids(np.concatenate(found)) if found else np.empty(0, np.int64)
+                if kind is str:
+                    texts.append(part)
+                else:
+                    integers += part.tobytes()
+        return sort_ids(np.concatenate(texts) if kind is str else np.frombuffer(integers, np.int64))
 
     def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any] | None:
         """A text column under a collation that keeps all strings apart; None where standard SQL has none."""

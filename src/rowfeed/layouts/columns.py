@@ -17,6 +17,7 @@ from rowfeed.layouts.base import (
     checked_dtype,
     checked_fill,
     checked_names,
+    filled,
     unchanged_array,
 )
 from rowfeed.request import ColumnData, Selection, Source, TableLike, Value, Where
@@ -78,7 +79,7 @@ class Columns(Layout):
         return Selection(self.source, self.sample, (), values, null=self.null, fill=self.fill)
 
     def empty(self, samples: int) -> Array:
-        return np.full((samples, *self.sample_shape), self.fill, self.dtype)
+        return filled((samples, *self.sample_shape), self.fill, self.dtype)
 
     def scatter(self, data: ColumnData, slots: npt.NDArray[np.int64], out: Array) -> None:
         rows = np.bincount(data.sample, minlength=slots.size)

@@ -19,6 +19,7 @@ from rowfeed.layouts.base import (
     checked_dtype,
     checked_fill,
     checked_names,
+    filled,
     unchanged_array,
 )
 from rowfeed.request import Axis, ColumnData, Selection, Source, TableLike, Value, Where
@@ -122,8 +123,7 @@ class Grid(Layout):
         )
 
     def empty(self, samples: int) -> Array:
-        shape = (samples, *self.sample_shape)
-        return np.full(shape, self.fill, self.dtype) if _bits(self.fill, self.dtype) else np.zeros(shape, self.dtype)
+        return filled((samples, *self.sample_shape), self.fill, self.dtype)
 
     def scatter(self, data: ColumnData, slots: npt.NDArray[np.int64], out: Array) -> None:
         cells = prod(self.shape)

@@ -1,0 +1,86 @@
+"""Peak memory of one epoch, for a table and one ten times as large. Run: python benchmarks/memory.py [DIR]
+
+Each epoch runs in a process of its own. The tables (2,000,000 and 20,000,000 rows of 28×28 samples with 50 cells each)
+are made in DIR, by default a temporary directory; about 800 MB.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import rowfeed
+
+CELLS = 50
+SIZES = (40_000, 400_000)
+MEMORY_BYTES = 64 * 2**20
+
+
+def layout() -> rowfeed.Grid:
+    """28×28 samples."""
+    return rowfeed.Grid("cells", sample="sample", axes=("y", "x"), value="value", shape=(28, 28))
+
+
+def populate(path: Path, samples: int) -> None:
+    """Fill a table with `samples` samples of CELLS cells each."""
+    rng = np.random.default_rng(0)
+    db = rowfeed.connect(f"sqlite:///{path}")
+    for first in range(0, samples, 20_000):
+        chosen = rng.random((20_000, 784), np.float32).argpartition(CELLS, axis=1)[:, :CELLS]
+        arrays = np.zeros((20_000, 784), np.float32)
+        np.put_along_axis(arrays, chosen, rng.integers(1, 256, chosen.shape).astype(np.float32), axis=1)
+        ids = range(first, first + 20_000)
+        db.write(layout(), arrays.reshape(-1, 28, 28), ids=ids, if_exists="append")
+
+
+def epoch(path: str) -> dict[str, float]:
+    """Read one shuffled epoch; what it took."""
+    feed = rowfeed.Feed(rowfeed.connect(f"sqlite:///{path}"), x=layout(), batch_size=64, memory_bytes=MEMORY_BYTES)
+    started = time.perf_counter()
+    samples = sum(len(x) for x in feed)
+    seconds = time.perf_counter() - started
+    return {"samples": samples, "seconds": seconds, "peak_bytes": peak_bytes()}
+
+
+def peak_bytes() -> int:
+    """Peak resident memory of this process alone; ru_maxrss would inherit the parent's."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+
+
+def main(directory: Path) -> None:
+    """Print the peak for both tables, and the difference beside what the ids cost."""
+    peaks, ids = [], []
+    for samples in SIZES:
+        path = directory / f"cells{samples}.db"
+        if not path.exists():
+            populate(path, samples)
+        runs = [
+            json.loads(subprocess.check_output([sys.executable, __file__, "--epoch", str(path)], text=True))
+            for _ in range(3)
+        ]
+        peaks.append(sorted(run["peak_bytes"] for run in runs)[1])
+        ids.append(16 * samples)
+        rate = samples / sorted(run["seconds"] for run in runs)[1]
+        print(
+            f"{samples * CELLS:>12,} rows: peak {peaks[-1] / 2**20:.1f} MiB (median of 3: "
+            f"{', '.join(str(run['peak_bytes'] >> 20) for run in runs)}), {rate:,.0f} samples/s"
+        )
+    print(f"difference {(peaks[1] - peaks[0]) / 2**20:.1f} MiB; 16 bytes a sample: {(ids[1] - ids[0]) / 2**20:.1f} MiB")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--epoch"]:
+        print(json.dumps(epoch(sys.argv[2])))
+    elif len(sys.argv) > 1:
+        main(Path(sys.argv[1]))
+    else:
+        with tempfile.TemporaryDirectory() as scratch:
+            main(Path(scratch))

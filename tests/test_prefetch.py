@@ -1,0 +1,199 @@
+"""Ordered read-ahead: order, bounds, and that every thread and session ends."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+
+from rowfeed.prefetch import IDLE_S, OPEN_JOBS, Prefetcher
+
+
+class Session:
+    """A session that only counts: opened, closed, interrupted; not a database."""
+
+    open_now: list[Session] = []
+
+    def __init__(self):
+        self.interrupted = threading.Event()
+        self.thread = threading.current_thread()
+        Session.open_now.append(self)
+
+    def interrupt(self):
+        self.interrupted.set()
+
+    def close(self):
+        assert threading.current_thread() is self.thread
+        Session.open_now.remove(self)
+
+
+@pytest.fixture(autouse=True)
+def no_sessions_left():
+    """Every test ends with all sessions closed and all threads gone."""
+    Session.open_now.clear()
+    yield
+    gc.collect()
+    end = time.monotonic() + IDLE_S + 4
+    while readers() and time.monotonic() < end:
+        readers()[0].join(0.05)
+    assert not readers()
+    assert not Session.open_now
+
+
+def readers():
+    return [t for t in threading.enumerate() if t.name == "rowfeed-reader"]
+
+
+class Job:
+    """A number of tasks; each notes the session that did it."""
+
+    drawn: list[int] = []
+
+    def __init__(self, number, tasks=3, do=None):
+        self.number, self.left, self.sessions, self.do = number, tasks, [], do
+        Job.drawn.append(number)
+
+    def take(self):
+        if not self.left:
+            return None
+        self.left -= 1
+
+        def task(session):
+            if self.do is not None:
+                self.do(self, session)
+            self.sessions.append(session)
+
+        return task
+
+
+def jobs(count, **options):
+    Job.drawn = []
+    return (Job(number, **options) for number in range(count))
+
+
+@pytest.mark.parametrize("connections", [1, 2, 5])
+def test_jobs_come_complete_and_in_order(connections):
+    """Each job comes when all of its tasks are done, in order, on at most `connections` sessions."""
+    peak = []
+    got = []
+    for job in Prefetcher(jobs(20, do=lambda *_: peak.append(len(Session.open_now))), Session, connections):
+        assert len(job.sessions) == 3
+        got.append(job.number)
+    assert got == list(range(20))
+    assert max(peak) <= connections
+    assert not readers()
+    assert not Session.open_now
+
+
+def test_reads_ahead_one_job_and_no_more():
+    """While the consumer holds a job, one more is read: memory holds two."""
+    prefetcher = Prefetcher(jobs(10), Session, 2)
+    next(prefetcher)
+    end = time.monotonic() + 5
+    while len(Job.drawn) < OPEN_JOBS and time.monotonic() < end:
+        threading.Event().wait(0.01)
+    threading.Event().wait(0.1)
+    assert Job.drawn == [0, 1]
+    next(prefetcher)
+    while len(Job.drawn) < OPEN_JOBS + 1 and time.monotonic() < end:
+        threading.Event().wait(0.01)
+    threading.Event().wait(0.1)
+    assert Job.drawn == [0, 1, 2]
+    prefetcher.close()
+
+
+def test_an_idle_thread_ends_and_comes_back():
+    """A consumer that stops asking holds no connection after IDLE_S; when it asks again all goes on in order."""
+    prefetcher = Prefetcher(jobs(5), Session, 2)
+    assert next(prefetcher).number == 0
+    end = time.monotonic() + IDLE_S + 4
+    while readers() and time.monotonic() < end:
+        readers()[0].join(0.05)
+    assert not readers()
+    assert not Session.open_now
+    assert [job.number for job in prefetcher] == [1, 2, 3, 4]
+
+
+def test_an_error_comes_in_its_place():
+    """The jobs before a failing one are delivered, then its error is raised, then nothing is left."""
+
+    def fail(job, session):
+        if job.number == 3:
+            raise ZeroDivisionError("job 3")
+
+    prefetcher = Prefetcher(jobs(10, do=fail), Session, 2)
+    assert [next(prefetcher).number for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ZeroDivisionError, match="job 3"):
+        next(prefetcher)
+    assert not readers()
+    assert not Session.open_now
+    with pytest.raises(StopIteration):
+        next(prefetcher)
+
+
+def test_an_error_while_connecting_is_raised():
+    """A session that cannot be opened is the consumer's error, not a hang."""
+
+    def refuse():
+        raise ConnectionRefusedError("no server")
+
+    with pytest.raises(ConnectionRefusedError, match="no server"):
+        next(Prefetcher(jobs(2), refuse, 2))
+
+
+def test_an_error_while_drawing_a_job_is_raised():
+    """An exception in the iterator of jobs reaches the consumer after the jobs before it."""
+
+    def broken():
+        yield Job(0)
+        raise ValueError("no more jobs")
+
+    prefetcher = Prefetcher(broken(), Session, 2)
+    assert next(prefetcher).number == 0
+    with pytest.raises(ValueError, match="no more jobs"):
+        next(prefetcher)
+
+
+def test_closing_interrupts_the_running_query():
+    """close() does not wait for a query to come to its end by itself."""
+    started = threading.Event()
+
+    def hang(job, session):
+        started.set()
+        assert session.interrupted.wait(30)
+
+    prefetcher = Prefetcher(jobs(3, do=hang), Session, 1)
+    threading.Thread(target=lambda: (started.wait(10), prefetcher.close())).start()
+    begun = time.monotonic()
+    with pytest.raises(StopIteration):
+        next(prefetcher)
+    assert time.monotonic() - begun < 10
+
+
+def test_forgetting_ends_all():
+    """Without any reference to the prefetcher its threads end at once."""
+    prefetcher = Prefetcher(jobs(100), Session, 3)
+    next(prefetcher)
+    del prefetcher
+    gc.collect()
+    assert not readers()
+
+
+def test_the_interpreter_exits_with_an_epoch_unfinished(tmp_path):
+    """Leaving the interpreter in the middle of an epoch neither hangs nor complains."""
+    script = f"""
+        import numpy, rowfeed
+        db = rowfeed.connect("sqlite:///{tmp_path}/e.db")
+        grid = rowfeed.Grid("g", sample="s", axes=("i",), value="v", shape=(4,))
+        db.write(grid, numpy.ones((1000, 4), "float32"))
+        batches = iter(rowfeed.Feed(db, x=grid, batch_size=10, memory_bytes=4 * 16 * 10))
+        next(batches)
+        print("left")
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "left\n", "")
