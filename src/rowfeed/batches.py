@@ -135,11 +135,14 @@ def _weighted(batch: Batch, real: int, size: int) -> Batch:
     if not given:
         weight: Any = {name: mask.copy() for name in y} if isinstance(y, dict) else mask
     elif isinstance(given[0], dict):
-        weight = {name: _times(mask, array) for name, array in given[0].items()}
+        weight = {name: _times(array, mask, real) for name, array in given[0].items()}
     else:
-        weight = _times(mask, given[0])
+        weight = _times(given[0], mask, real)
     return x, y, weight
 
 
-def _times(mask: Array, weight: Array) -> Array:
-    return np.asarray(weight * mask.reshape(-1, *(1,) * (weight.ndim - 1)))
+def _times(weight: Array, mask: Array, real: int) -> Array:
+    """The weights of the real rows times theirs in the mask, and 0 for padding whatever it holds."""
+    product = np.zeros(weight.shape, np.result_type(weight, mask))
+    product[:real] = weight[:real] * mask[0]
+    return product

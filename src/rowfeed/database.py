@@ -80,7 +80,7 @@ class Database:
 
     @property
     def session_class(self) -> type[Session]:
-        return Session if self.plain_rows else session_class(self.url.get_backend_name())
+        return session_class(self.url.get_backend_name())
 
     def full_url(self) -> sa.URL:
         """The URL to open, with the password from the environment where the URL has none."""
@@ -129,7 +129,7 @@ class Database:
         return write(self, layout, arrays, ids, if_exists)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"url": self.url.set(password=None), "plain_rows": self.plain_rows, "engine": None}
+        return {"url": self.url._replace(password=None), "plain_rows": self.plain_rows, "engine": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():

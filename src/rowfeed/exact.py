@@ -68,7 +68,7 @@ def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], where: Where) -> 
     """Convert what a driver gave as Python objects; each by its own type.
 
     Raises:
-        DataError: An object is None, is no number, or does not fit.
+        DataError: An object is no number, or does not fit.
     """
     numbers = [_number(value, where, index) for index, value in enumerate(objects)]
     real = np.array([isinstance(number, float) for number in numbers], bool)
@@ -81,13 +81,9 @@ def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], where: Where) -> 
 
 def _number(value: Any, where: Where, index: int) -> int | float:
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        return int(value) if value.is_finite() and value == value.to_integral_value() else float(value)
     if isinstance(value, (float, int)):
         return value
-    if value is None:
-        raise DataError(
-            f'expected a number; got NULL at {where(index)}. Fix the row, or pass null="drop" or null="fill".'
-        )
     raise DataError(
         f"expected a number; got {_brief(value)} at {where(index)}. Fix the row, or CAST the column in a selectable."
     )
@@ -125,13 +121,22 @@ def _same_integer(real: npt.NDArray[Any], whole: npt.NDArray[Any]) -> npt.NDArra
 
 
 def _unfit(value: Any, dtype: np.dtype[Any], where: str) -> DataError:
-    wider = {"float16": "float32", "float32": "float64"}.get(dtype.name, "int64" if dtype.kind in "iu" else "float64")
-    if isinstance(value, float) and dtype.kind in "iub":
-        wider = "float32"
-    advice = f'Pass dtype="{wider}"' if wider != dtype.name else "CAST the column in a selectable"
+    whole = dtype.kind in "iu" and value == value // 1
+    names = ("int64", "uint64") if whole else ("float32", "float64", "int64", "uint64")
+    wider = next((name for name in names if _holds(name, value)), None)
+    advice = f'Pass dtype="{wider}"' if wider else "CAST the column in a selectable"
     return DataError(
         f"expected a value that {dtype} holds exactly; got {value!r} at {where}. {advice}, or fix the row."
     )
+
+
+def _holds(name: str, value: Any) -> bool:
+    with np.errstate(over="ignore"):
+        try:
+            held = np.array(value).astype(name).item()
+        except OverflowError:
+            return False
+    return bool(held == value) or (isinstance(value, float) and name == "float64")
 
 
 def _brief(value: Any) -> str:

@@ -54,6 +54,7 @@ class _Options:
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
                 raise ArgumentError(f"expected a positive integer; got {name}={value!r}. Pass 1 or more.")
+            object.__setattr__(self, name, int(value))
         if not isinstance(self.seed, (int, np.integer)) or isinstance(self.seed, bool):
             raise ArgumentError(f"expected an integer; got seed={self.seed!r}. Any integer will do.")
         object.__setattr__(self, "seed", int(self.seed))
@@ -213,9 +214,14 @@ class Feed:
             )
         else:
             layouts = list(place.values()) if isinstance(place, Mapping) else [place]
-            ids, *others = (session.sample_ids(layout.source, layout.sample) for layout in layouts)
-            ids = sort_ids(np.concatenate([ids, *others])) if others else ids
             origin = ", ".join(f"{layout.source.label}.{layout.sample}" for layout in layouts)
+            listed = [session.sample_ids(layout.source, layout.sample) for layout in layouts]
+            listed = [ids for ids in listed if ids.size] or listed[:1]
+            if len({ids.dtype for ids in listed}) > 1:
+                raise SchemaError(
+                    f"expected sample ids of one kind; got integers and text in {origin}. CAST one of them."
+                )
+            ids = sort_ids(np.concatenate(listed)) if len(listed) > 1 else listed[0]
         if not ids.size:
             raise DataError(f"expected at least one sample; got none in {origin}. Fill the table, or check where=.")
         return ids

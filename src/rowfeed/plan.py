@@ -89,7 +89,7 @@ class Plan:
 
     def epoch(self, epoch: int) -> Epoch:
         """The order of one epoch, which costs 4 bytes a block (8 from 2^31 blocks up)."""
-        return Epoch(self, epoch)
+        return Epoch(self, int(epoch))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Epoch:
         plan = self.plan
         blocks = -(-plan.count // plan.block)
         order: npt.NDArray[np.integer] = np.empty(0, np.int32)
-        if plan.shuffle and plan.windows > 1:
+        if plan.shuffle:
             order = _shuffled(blocks, plan.seed, self.number, "blocks")
         object.__setattr__(self, "_blocks", order)
 
@@ -175,7 +175,8 @@ def hash_ids(ids: npt.NDArray[np.generic], salt: str) -> npt.NDArray[np.uint64]:
 
 def stream_key(*parts: object) -> int:
     """The 128-bit key of a random stream; see the module's text."""
-    return int.from_bytes(hashlib.blake2b(repr(parts).encode("ascii"), digest_size=16).digest(), "little")
+    plain = tuple(int(part) if isinstance(part, np.integer) else part for part in parts)
+    return int.from_bytes(hashlib.blake2b(repr(plain).encode("ascii"), digest_size=16).digest(), "little")
 
 
 def _shuffled(count: int, *stream: object) -> npt.NDArray[np.integer]:

@@ -6,15 +6,16 @@ query. `ColumnData` is what comes back: one numpy array per column, never a Pyth
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
+from sqlalchemy.sql.visitors import replacement_traverse
 
 from rowfeed.errors import ArgumentError
 
@@ -72,30 +73,49 @@ class Source:
 
     def select(self, columns: dict[str, str]) -> sa.Select[Any]:
         """SELECT the columns, given as {label: column name}, of the rows that count."""
+        selectable = self._selectable(columns.values())
+        missing = [name for name in columns.values() if name not in selectable.c]
+        if missing:
+            raise ArgumentError(
+                f"expected a selectable with a column {missing[0]!r}; got columns {list(selectable.c.keys())}. "
+                "Select it, or name another."
+            )
+        # NullType: values come as the driver gives them, not through what SQLAlchemy makes of a declared type.
+        found = (
+            sa.type_coerce(selectable.c[name], sa.types.NullType()).label(label) for label, name in columns.items()
+        )
+        query = cast("sa.Select[Any]", sa.select(*found).select_from(selectable))
+        return query if self.where is None else query.where(self._condition(selectable))
+
+    def _selectable(self, columns: Iterable[str]) -> sa.FromClause:
         if self.name is None:
-            selectable: sa.FromClause = (
-                self.table.subquery() if isinstance(self.table, sa.Select) else self.table  # type: ignore[assignment]
+            return self.table.subquery() if isinstance(self.table, sa.Select) else cast("sa.FromClause", self.table)
+        schema, table = self.name
+        return sa.table(
+            sa.quoted_name(table, True),
+            *(sa.column(sa.quoted_name(name, True)) for name in dict.fromkeys(columns)),
+            schema=None if schema is None else sa.quoted_name(schema, True),
+        )
+
+    def _condition(self, selectable: sa.FromClause) -> sa.ColumnElement[bool]:
+        """`where` for this selectable: columns of the user's own object for the table become those of ours."""
+        if isinstance(self.where, str):
+            return sa.literal_column(f"({self.where})")
+
+        def ours(element: Any, **_: Any) -> Any:
+            table = getattr(element, "table", None)
+            same = table is self.table or (
+                isinstance(table, sa.TableClause) and self.name == (table.schema, table.name)
             )
-            missing = [name for name in columns.values() if name not in selectable.c]
-            if missing:
-                raise ArgumentError(
-                    f"expected a selectable with a column {missing[0]!r}; got columns {list(selectable.c.keys())}. "
-                    "Select it, or name another."
-                )
-            found = {label: selectable.c[name] for label, name in columns.items()}
-        else:
-            schema, table = self.name
-            names = dict.fromkeys(columns.values())
-            selectable = sa.table(
-                sa.quoted_name(table, True),
-                *(sa.column(sa.quoted_name(name, True)) for name in names),
-                schema=None if schema is None else sa.quoted_name(schema, True),
-            )
-            found = {label: selectable.c[name] for label, name in columns.items()}
-        query = sa.select(*(column.label(label) for label, column in found.items())).select_from(selectable)
-        if self.where is None:
-            return query
-        return query.where(sa.text(f"({self.where})") if isinstance(self.where, str) else self.where)
+            if not (isinstance(element, sa.ColumnClause) and same):
+                return None
+            if element.key in selectable.c:
+                return selectable.c[element.key]
+            column = sa.column(sa.quoted_name(element.name, True), element.type)
+            column.table = selectable
+            return column
+
+        return replacement_traverse(self.where, {}, ours)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -153,24 +173,16 @@ class Selection:
     def rows(self) -> sa.Subquery:
         """The rows that count, with columns `sample`, `axis0`…, `value0`…, `order0`….
 
-        The policies that leave rows out are applied here, in SQL, so that every dialect does the same.
+        Rows that `null="drop"` leaves out are not among them. The other policies are the dialect's to apply.
         """
         labels = {"sample": self.sample}
         labels |= {f"axis{i}": axis.name for i, axis in enumerate(self.axes)}
         labels |= {f"value{i}": value.name for i, value in enumerate(self.values)}
         labels |= {f"order{i}": name for i, name in enumerate(self.order)}
         query = self.source.select(labels)
-        column = dict(zip(labels, (c.element for c in query.selected_columns), strict=True))
-        axes = [column[f"axis{i}"] for i in range(len(self.axes))]
-        values = [f"value{i}" for i in range(len(self.values))]
         if self.null == "drop":
-            query = query.where(*(c.is_not(None) for c in (*axes, *(column[v] for v in values))))
-        if self.null == "fill":
-            filled = {v: sa.func.coalesce(column[v], sa.literal(self.fill)).label(v) for v in values}
-            query = query.with_only_columns(*(filled.get(c.name, c) for c in query.selected_columns))
-        if self.out_of_range == "drop":
-            inside = (sa.or_(c.is_(None), c.between(0, a.size - 1)) for c, a in zip(axes, self.axes, strict=True))
-            query = query.where(*inside)
+            needed = [label for label in labels if label.startswith(("axis", "value"))]
+            query = query.where(*(query.selected_columns[label].element.is_not(None) for label in needed))
         return query.subquery("r")
 
 

@@ -6,7 +6,7 @@ are odd but right, then they are read here, or they are wrong, then the error of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from rowfeed.errors import DataError, SchemaError
 from rowfeed.exact import from_objects
-from rowfeed.request import Axis, ColumnData, Ids, Request
+from rowfeed.request import Axis, ColumnData, Ids, Request, Selection
 
 TEXT = np.dtypes.StringDType()
 
@@ -30,7 +30,7 @@ def to_columns(request: Request, rows: Sequence[Sequence[Any]]) -> ColumnData:
     """
     selection = request.selection
     position = {sample: index for index, sample in enumerate(request.ids.tolist())}
-    wanted = [row for row in rows if row[0] in position and isinstance(row[0], (str, int, Decimal))]
+    wanted = _in_range([row for row in rows if row[0] in position], selection)
     sample = np.array([position[row[0]] for row in wanted], np.int64)
     columns = list(zip(*wanted, strict=True)) or [()] * (1 + len(selection.axes) + len(selection.values))
     cell = np.zeros(len(wanted), np.int64)
@@ -38,8 +38,32 @@ def to_columns(request: Request, rows: Sequence[Sequence[Any]]) -> ColumnData:
         cell = cell * axis.size + _coordinates(objects, axis, request, sample)
     values = []
     for value, objects in zip(selection.values, columns[1 + len(selection.axes) :], strict=False):
-        values.append(from_objects(objects, value.dtype, request.locate(value.name, sample)))
+        where = request.locate(value.name, sample)
+        values.append(from_objects(_filled(objects, selection, where), value.dtype, where))
     return ColumnData(request, sample, cell, tuple(values))
+
+
+def _in_range(rows: list[Any], selection: Selection) -> list[Any]:
+    """Rows without those that `out_of_range="drop"` leaves out: whole numbers outside of their axis, nothing else."""
+    if selection.out_of_range != "drop":
+        return rows
+    sizes = [axis.size for axis in selection.axes]
+
+    def outside(value: Any, size: int) -> bool:
+        return isinstance(value, (int, float, Decimal)) and value == value // 1 and not 0 <= value < size
+
+    return [row for row in rows if not any(map(outside, row[1:], sizes))]
+
+
+def _filled(objects: Sequence[Any], selection: Selection, where: Callable[[int], str]) -> Sequence[Any]:
+    """Values with `fill` for NULL, or the error that says where one is."""
+    if all(value is not None for value in objects):
+        return objects
+    if selection.null == "fill":
+        return [selection.fill if value is None else value for value in objects]
+    ways = 'null="drop" or null="fill"' if selection.axes else 'null="fill"'
+    at = where(next(index for index, value in enumerate(objects) if value is None))
+    raise DataError(f"expected a number; got NULL at {at}. Fix the row, or pass {ways}.")
 
 
 def _coordinates(

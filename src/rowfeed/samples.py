@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -41,13 +41,21 @@ class Samples:
 SamplesLike: TypeAlias = "Samples | Sequence[int] | Sequence[str] | npt.NDArray[Any] | None"
 
 
+def _is_flat(samples: Any) -> bool:
+    if isinstance(samples, (str, bytes)) or not isinstance(samples, Sequence):
+        return False
+    return not any(isinstance(item, Iterable) and not isinstance(item, (str, bytes)) for item in samples)
+
+
 def given_ids(samples: Sequence[Any] | npt.NDArray[Any]) -> Ids:
     """The ids that a user listed, checked and ascending.
 
     Raises:
         ArgumentError: They are not one-dimensional, neither integers nor text, or one is there twice.
     """
-    if isinstance(samples, (str, bytes)) or np.ndim(samples) != 1:
+    if hasattr(samples, "__array__"):  # a pandas or polars column, an array of a framework
+        samples = np.asarray(samples)
+    if not (samples.ndim == 1 if isinstance(samples, np.ndarray) else _is_flat(samples)):
         raise ArgumentError(f"expected a sequence of sample ids; got samples={samples!r}. Pass a list or a 1-d array.")
     if isinstance(samples, np.ndarray) and samples.dtype.kind in "iu" and samples.dtype != np.uint64:
         ids: Ids = samples.astype(np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
@@ -32,8 +32,10 @@ class Session:
     Use as a context manager: leaving it closes the connection.
     """
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, database: Database) -> None:
         self._connection = connection
+        self._plain_rows = database.plain_rows
+        self._label = database.label
 
     @classmethod
     def open(cls, database: Database, *, read_only: bool = True) -> Self:
@@ -44,7 +46,7 @@ class Session:
             else:
                 connection = database.engine.connect()
                 connection.detach()
-            session = cls(connection)
+            session = cls(connection, database)
             if read_only:
                 session._protect()
             return session
@@ -96,7 +98,7 @@ class Session:
             except sa.exc.NoSuchTableError:
                 names = [*inspector.get_table_names(schema=schema), *inspector.get_view_names(schema=schema)]
                 raise SchemaError(
-                    f"expected a table or view {source.label!r}; got none of that name in {self._database_name()}."
+                    f"expected a table or view {source.label!r}; got none of that name in {self._label}."
                     f"{_close(table, names)}"
                 ) from None
         for name in columns:
@@ -114,14 +116,18 @@ class Session:
             inspector = sa.inspect(self._connection)
             if table in inspector.get_view_names(schema=schema):
                 return None
-            keys: list[Any] = [inspector.get_pk_constraint(table, schema=schema)["constrained_columns"]]
-            keys += [i["column_names"] for i in inspector.get_indexes(table, schema=schema)]
-            keys += [u["column_names"] for u in inspector.get_unique_constraints(table, schema=schema)]
-        if any(key[:1] == [column] for key in keys):
-            return None
+            if column in self._leading_columns(inspector, schema, table):
+                return None
         described = sa.Table(table, sa.MetaData(), sa.Column(column, sa.Integer), schema=schema)
         index = sa.Index(f"{table}_{column}", described.c[column])
         return str(sa.schema.CreateIndex(index).compile(self._connection))
+
+    def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
+        """The columns that a key or an index of a table starts with."""
+        keys: list[Any] = [inspector.get_pk_constraint(table, schema=schema)["constrained_columns"]]
+        keys += [index["column_names"] for index in inspector.get_indexes(table, schema=schema)]
+        keys += [unique["column_names"] for unique in inspector.get_unique_constraints(table, schema=schema)]
+        return {key[0] for key in keys if key and key[0]}
 
     def primary_key(self, source: Source) -> tuple[str, ...]:
         """The columns of the table's declared primary key; none for a view or a selectable."""
@@ -179,6 +185,14 @@ class Session:
             DataError: A row breaks what the selection promises.
             DatabaseError: The database refused or failed.
         """
+        data = None if self._plain_rows else self._read_columns(request)
+        return self._read_rows(request) if data is None else data
+
+    def _read_columns(self, request: Request) -> ColumnData | None:
+        """The engine's own fast way; None where it has none, or where its checks say to look at the rows."""
+        return None
+
+    def _read_rows(self, request: Request) -> ColumnData:
         rows = request.selection.rows
         query = sa.select(rows).where(rows.c.sample.in_(sa.bindparam("ids", expanding=True)))
         if request.selection.order:
@@ -203,11 +217,11 @@ class Session:
             How many rows were written.
         """
         written = 0
-        with self._translated(), self._connection.begin():
+        with self._translated(), self._transaction():
             exists = sa.inspect(self._connection).has_table(table.name, schema=table.schema)
             if exists and if_exists == "fail":
                 raise ArgumentError(
-                    f"expected no table {table.fullname!r} yet; got one in {self._database_name()}. "
+                    f"expected no table {table.fullname!r} yet; got one in {self._label}. "
                     'Pass if_exists="append" or "replace".'
                 )
             if exists and if_exists == "replace":
@@ -218,6 +232,10 @@ class Session:
                 self._insert(table, columns)
                 written += len(columns[0])
         return written
+
+    def _transaction(self) -> AbstractContextManager[Any]:
+        """A transaction that a new table is part of, where the engine can do that."""
+        return self._connection.begin()
 
     @property
     def engine_name(self) -> str:
@@ -244,12 +262,9 @@ class Session:
         with self._translated():
             return self._connection.execute(query, parameters or {})
 
-    def _database_name(self) -> str:
-        return self._connection.engine.url.render_as_string(hide_password=True)
-
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        with translated(self._database_name()):
+        with translated(self._label):
             yield
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rowfeed.errors import ArgumentError
-from rowfeed.exact import unchanged
+from rowfeed.errors import ArgumentError, DataError
+from rowfeed.exact import from_objects, unchanged
 from rowfeed.request import ColumnData, Selection, Source
 
 if TYPE_CHECKING:
@@ -149,13 +149,17 @@ def unchanged_array(part: Array, dtype: np.dtype[Any], first: int) -> Array:
     return np.ascontiguousarray(flat).reshape(part.shape)
 
 
-def checked_fill(fill: Any, dtype: np.dtype[Any]) -> None:
-    """Raise ArgumentError unless the dtype holds the fill exactly, or rounds it as a real number."""
-    with np.errstate(all="ignore"):
-        try:
-            held = np.array(fill).astype(dtype)
-        except (TypeError, ValueError):
-            held = None
-    same = held is not None and held.ndim == 0 and (held == fill or (fill != fill and held != held))
-    if not same and not (held is not None and dtype.kind == "f" and isinstance(fill, float) and np.isfinite(held)):
-        raise ArgumentError(f"expected a fill that {dtype} can hold; got fill={fill!r}. Change fill or dtype.")
+def checked_fill(fill: Any, dtype: np.dtype[Any]) -> float:
+    """A fill as a Python number that the dtype holds.
+
+    Raises:
+        ArgumentError: It is no number, or the dtype does not hold it.
+    """
+    value = fill.item() if isinstance(fill, np.generic) else fill
+    try:
+        from_objects([value], dtype, lambda _: "fill")
+    except DataError as error:
+        raise ArgumentError(
+            f"expected a fill that {dtype} can hold; got fill={fill!r}. Change fill or dtype."
+        ) from error
+    return float(value) if isinstance(value, float) or dtype.kind == "f" else int(value)

@@ -71,7 +71,7 @@ class Columns(Layout):
         fix("dtype", checked_dtype(self.dtype))
         fix("sample_shape", () if isinstance(self.columns, str) else (len(self.values),))
         checked_choice("null", self.null, ("error", "fill"))
-        checked_fill(self.fill, self.dtype)
+        fix("fill", checked_fill(self.fill, self.dtype))
 
     def selection(self, session: Session) -> Selection:
         session.check(self.source, (self.sample, *self.values))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -103,7 +103,7 @@ class Grid(Layout):
                 "Restrict the axes with where=, or bin them in a selectable."
             )
         fix("sample_shape", self.shape if isinstance(self.value, str) else (*self.shape, len(self.values)))
-        checked_fill(self.fill, self.dtype)
+        fix("fill", checked_fill(self.fill, self.dtype))
         checked_choice("duplicates", self.duplicates, ("error", "first", "last", "sum", "mean", "max", "min"))
         checked_choice("out_of_range", self.out_of_range, ("error", "drop"))
         checked_choice("null", self.null, ("error", "drop", "fill"))
@@ -178,22 +178,32 @@ class Grid(Layout):
         if self.duplicates == "error":
             raise self._duplicate(data, order, starts)
         if self._combines:
-            values = tuple(self._combined(key, value, starts) for value in data.values)
+            values = tuple(
+                self._combined(key, value, starts, data.request.locate(name, data.sample[order[starts]]))
+                for name, value in zip(self.values, data.values, strict=True)
+            )
         else:
             chosen = starts if self.duplicates == "first" else np.append(starts[1:], order.size) - 1
             values = tuple(value[order[chosen]] for value in data.values)
         sample, cell = data.sample[order[starts]], data.cell[order[starts]]
         return sample, cell, self._converted(data, values, sample)
 
-    def _combined(self, key: Array, value: Array, starts: Array) -> Array:
-        """One value per cell. Rows are sorted by value first, so that their order cannot change a sum."""
+    def _combined(self, key: Array, value: Array, starts: Array, where: Callable[[int], str]) -> Array:
+        """One value per cell. Sums are of ascending values, one by one: no order of rows changes a bit of them."""
         ordered = value[np.lexsort((value, key))]
         if self.duplicates in ("max", "min"):
             function = np.maximum if self.duplicates == "max" else np.minimum
             return np.asarray(function.reduceat(ordered, starts))
+        counts = np.diff(np.append(starts, ordered.size))
         with np.errstate(invalid="ignore", over="ignore"):
-            total = np.add.reduceat(ordered, starts)
-        return total if self.duplicates == "sum" else total / np.diff(np.append(starts, ordered.size))
+            total = np.bincount(np.repeat(np.arange(starts.size), counts), weights=ordered)
+        overflow = ~np.isfinite(total) & np.logical_and.reduceat(np.isfinite(ordered), starts)
+        if overflow.any():
+            raise DataError(
+                f"expected a {self.duplicates} within float64; got an overflow at {where(int(np.argmax(overflow)))}. "
+                "Fix the rows, or aggregate them in a selectable."
+            )
+        return total if self.duplicates == "sum" else total / counts
 
     def _converted(self, data: ColumnData, values: tuple[Array, ...], sample: Array) -> tuple[Array, ...]:
         """Combined values from float64 into the dtype of the arrays; others have it already."""
