@@ -161,6 +161,17 @@ def test_a_feed_of_one_batch_loses_none_to_the_probe(url):
     assert model.steps == expected(feed, range(3))
 
 
+def test_the_probe_is_given_back_unread(url, monkeypatch):
+    """The batches that Keras takes to learn shapes are kept: an epoch is read once, not twice."""
+    begun = []
+    read = rowfeed.Feed.batches
+    monkeypatch.setattr(
+        rowfeed.Feed, "batches", lambda self, epoch=0, start=0: begun.append(epoch) or read(self, epoch, start)
+    )
+    recorder().fit(make_feed(url).to_keras(), epochs=2, verbose=0)
+    assert begun == [0, 1]
+
+
 def test_validation_and_evaluate(url):
     """Validation runs over all batches each epoch; evaluate gives the loss of the arrays."""
     feed = make_feed(url, shuffle=False)

@@ -90,6 +90,26 @@ def test_jobs_come_complete_and_in_order(connections):
     assert not Session.open_now
 
 
+def test_a_job_waits_for_its_slowest_task():
+    """A job whose tasks are all taken, but not all done, is not delivered."""
+
+    class Slow(Job):
+        def __init__(self):
+            super().__init__(0, tasks=2)
+            self.taken = threading.Event()
+
+        def take(self):
+            task = super().take()
+            if task is None:
+                self.taken.set()
+            elif self.left == 1:
+                return lambda session: (self.taken.wait(10), threading.Event().wait(0.1), task(session))
+            return task
+
+    job = next(Prefetcher(iter([Slow()]), Session, 2))
+    assert len(job.sessions) == 2
+
+
 def test_reads_ahead_one_job_and_no_more():
     """While the consumer holds a job, one more is read: memory holds two."""
     prefetcher = Prefetcher(jobs(10), Session, 2)
