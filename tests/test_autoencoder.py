@@ -15,6 +15,7 @@ import pytest
 
 keras = pytest.importorskip("keras")
 
+import rowfeed  # noqa: E402
 from rowfeed import autoencoder  # noqa: E402
 from rowfeed.autoencoder import DenoisingAutoencoder  # noqa: E402
 from rowfeed.errors import ArgumentError, DataError  # noqa: E402
@@ -167,6 +168,31 @@ def test_noise_of_zero_is_none():
     model, x = DenoisingAutoencoder((4, 4), noise=0), samples((4, 4))
     np.testing.assert_array_equal(run(model, x, training=True), run(model, x))
     np.testing.assert_array_equal(model.corrupt(x, np.random.default_rng(0)), x)
+
+
+def test_corruption_works_in_a_feed_while_a_model_trains(tmp_path):
+    """As a feed's transform it makes, during fit and evaluate, the noise that corrupt makes outside of them."""
+    db = rowfeed.connect(f"sqlite:///{tmp_path}/a.db")
+    grid = rowfeed.Grid("t", sample="s", axes=("y", "x"), value="v", shape=(4, 4))
+    db.write(grid, np.arange(1, 161, dtype="float32").reshape(10, 4, 4))
+    feed = rowfeed.Feed(db, x=grid, y=grid, batch_size=5, shuffle=False)
+    model = DenoisingAutoencoder((4, 4), seed=0).adapt(feed.batches())
+    model.compile("adam", "mse")
+    noisy, seen = model.corruption(), []
+
+    def transform(batch, rng):
+        state = rng.bit_generator.state
+        seen.append((noisy(batch[0], rng), batch[0], state))
+        return seen[-1][0], batch[1]
+
+    data = feed.replace(transform=transform).to_keras()
+    model.fit(feed.to_keras(), validation_data=data, epochs=1, verbose=0)
+    model.evaluate(data, verbose=0)
+    got, clean, state = seen[-1]
+    rng = np.random.Generator(np.random.Philox())
+    rng.bit_generator.state = state
+    np.testing.assert_array_equal(got, model.corrupt(clean, rng))
+    assert not np.array_equal(got, clean)
 
 
 @pytest.mark.parametrize(("options", "deviation"), [({"mean": 300, "scale": 40}, 20), ({"value_range": (-7, 17)}, 12)])

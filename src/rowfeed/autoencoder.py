@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from numbers import Integral, Real
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from keras import layers, ops
 
 from rowfeed.errors import ArgumentError, DataError
+from rowfeed.layouts.base import Array
 
 _FLOAT32 = np.finfo(np.float32)
 
@@ -132,20 +133,33 @@ class DenoisingAutoencoder(keras.Model):  # type: ignore[misc, unused-ignore]
             x = x + self.noise * self.scaling.scale * noise
         return self.decoder(self.encoder(x))
 
-    def corrupt(self, x: Any, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def corrupt(self, x: Any, rng: np.random.Generator) -> Array:
         """`x` with the noise of training added, for `evaluate` and `predict`: float32, same shape.
 
         Args:
             x: Array of any shape, in your units. Noise may carry it out of `value_range`.
-            rng: Where the noise comes from; the same state gives the same noise on every backend. In a feed:
-                `feed.replace(transform=lambda batch, rng: (model.corrupt(batch[0], rng), batch[1]))`.
+            rng: Where the noise comes from; the same state gives the same noise on every backend.
         """
-        if not isinstance(rng, np.random.Generator):
-            raise ArgumentError(
-                f"expected a numpy.random.Generator; got rng={rng!r}. Pass numpy.random.default_rng(0)."
-            )
-        noise = rng.standard_normal(np.shape(x))
-        return np.asarray(x + self.noise * float(self.scaling.scale) * noise, dtype=np.float32)
+        return self.corruption()(x, rng)
+
+    def corruption(self) -> Callable[[Any, np.random.Generator], Array]:
+        """`corrupt` with the scale as it is now, for a feed's `transform`.
+
+        While a step runs on JAX a model's weights, of which the scale is one, cannot be read: so read them before.
+
+            noisy = model.corruption()
+            validation.replace(transform=lambda batch, rng: (noisy(batch[0], rng), batch[1]))
+        """
+        deviation = self.noise * float(self.scaling.scale)
+
+        def corrupt(x: Any, rng: np.random.Generator) -> Array:
+            if not isinstance(rng, np.random.Generator):
+                raise ArgumentError(
+                    f"expected a numpy.random.Generator; got rng={rng!r}. Pass numpy.random.default_rng(0)."
+                )
+            return np.asarray(x + deviation * rng.standard_normal(np.shape(x)), dtype=np.float32)
+
+        return corrupt
 
     def adapt(self, data: Any) -> DenoisingAutoencoder:
         """Sets mean and scale to mean and standard deviation of all values in `data`; returns the model.

@@ -1,0 +1,5 @@
+"""`python -m rowfeed`."""
+
+from rowfeed.cli import main
+
+raise SystemExit(main())

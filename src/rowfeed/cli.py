@@ -1,0 +1,195 @@
+"""The command line: runs a command and turns what went wrong into a line and an exit code.
+
+What a command needs is loaded when it runs, so that `rowfeed --help` is fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rowfeed.command.arguments import parser
+from rowfeed.command.backend import choose_backend
+from rowfeed.command.recipe import DIGITS, Recipe
+from rowfeed.errors import Error, MissingIndexWarning
+
+if TYPE_CHECKING:
+    from rowfeed.database import Database
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the program's name. None: those of this process.
+
+    Returns:
+        The exit code.
+    """
+    options = parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that knows no box drawing gets question marks
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", MissingIndexWarning)
+            warnings.showwarning = _warn(set())
+            {"demo": _demo, "populate": _populate, "train": _train}[options.command](options)
+            sys.stdout.flush()
+        return 0
+    except BrokenPipeError:
+        # Whoever read the output has enough. What is still in the buffer must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        return _failed(options, "interrupted", 130)
+    except (Error, OSError) as error:
+        return _failed(options, f"error: {error}", 1)
+
+
+def _warn(said: set[str]) -> Callable[..., None]:
+    """Shows a warning as one line, each once."""
+
+    def show(message: Warning | str, *_: object) -> None:
+        if str(message) not in said:
+            said.add(str(message))
+            print(f"rowfeed: warning: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _failed(options: argparse.Namespace, text: str, code: int) -> int:
+    if options.traceback:
+        traceback.print_exc()
+    print(f"rowfeed: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    return code
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _on_terminal() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+# The commands
+
+
+def _demo(options: argparse.Namespace) -> None:
+    choose_backend(options.backend)
+    from rowfeed.demo import demo
+
+    recipe = replace(DIGITS, epochs=options.epochs)
+    db = demo(options.out, options.url, recipe, _say, _on_terminal())
+    users = f"sqlite:///{options.out / 'users.db'}"
+    backend = ("--backend", options.backend) if options.backend else ()
+    _say("\nTry next:")
+    _say(_command("populate", users, "--samples", "20000", "--if-exists", "replace"))
+    matrices = _grid_words("USER_MATRIX", "user_id", "x,y", (4, 4), "USER_MATRIX_USERS")
+    _say(_command("train", users, *matrices, "--noise", "1", "--out", options.out / "users", *backend))
+    digits = _grid_words("DIGIT_MATRIX", "digit_id", "y,x", (8, 8), "DIGIT_LABEL")
+    _say(_command("train", _url(db), *digits, "--noise", "2", "--out", options.out / "noisier", *backend))
+    _mention_password(db)
+
+
+def _grid_words(table: str, sample: str, axes: str, shape: Sequence[int], samples_table: str) -> Sequence[str]:
+    sides = ",".join(str(side) for side in shape)
+    columns = ("--sample", sample, "--axes", axes, "--value", "value", "--shape", sides)
+    return "--table", table, *columns, "--samples-table", samples_table
+
+
+def _populate(options: argparse.Namespace) -> None:
+    from rowfeed.command.populate import Population
+    from rowfeed.database import connect
+
+    db = connect(options.url)
+    users_table = options.users_table or f"{options.table}_USERS"
+    population = Population(
+        options.table, users_table, options.samples, options.shape, options.density, options.empty, options.seed
+    )
+    progress: Callable[[int], None] = _count_up(options.samples) if _on_terminal() else lambda written: None
+    rows = population.write(db, options.if_exists, progress)
+    _say(
+        f"Wrote {options.samples:,} users into {db.label}: {rows:,} rows in {options.table}, "
+        f"all users in {users_table}."
+    )
+    if len(options.shape) == 2:
+        _say("\nTry next:")
+        matrices = _grid_words(options.table, "user_id", "x,y", options.shape, users_table)
+        _say(_command("train", _url(db), *matrices, "--noise", "1"))
+        _mention_password(db)
+
+
+def _count_up(samples: int) -> Callable[[int], None]:
+    def show(written: int) -> None:
+        print(f"\r{written:,} of {samples:,} users", end="\n" if written == samples else "", flush=True)
+
+    return show
+
+
+def _train(options: argparse.Namespace) -> None:
+    choose_backend(options.backend)
+    from rowfeed.command.meter import CountedGrid
+    from rowfeed.command.study import Study
+    from rowfeed.database import connect
+    from rowfeed.samples import Samples
+
+    grid = CountedGrid(
+        options.table,
+        sample=options.sample,
+        axes=options.axes,
+        value=options.value if len(options.value) > 1 else options.value[0],
+        shape=options.shape,
+        duplicates=options.duplicates,
+        out_of_range=options.out_of_range,
+        null=options.null,
+        where=options.where,
+    )
+    samples = (
+        Samples(options.samples_table, options.samples_column or options.sample) if options.samples_table else None
+    )
+    recipe = Recipe(
+        options.epochs,
+        options.batch_size,
+        options.learning_rate,
+        options.noise,
+        options.value_range,
+        options.validation,
+        options.seed,
+    )
+    Study(connect(options.url), grid, samples, recipe, options.out, f"samples of {options.table}").run(
+        _say, _on_terminal()
+    )
+
+
+def _url(db: Database) -> str:
+    """The URL without its password, which then has to be in the environment."""
+    return db.url.set(password=None).render_as_string()
+
+
+def _mention_password(db: Database) -> None:
+    if db.url.password:
+        _say("The password is left out here: put it into the environment variable ROWFEED_PASSWORD.")
+
+
+def _command(*words: object) -> str:
+    """A line to paste: with the way in which this program was started."""
+    started, on_path = Path(sys.argv[0]), shutil.which("rowfeed")
+    if started.stem != "rowfeed" or not started.exists():
+        program = [sys.executable, "-m", "rowfeed"]
+    elif on_path and started.samefile(on_path):
+        program = ["rowfeed"]
+    else:
+        program = [str(started)]
+    return "  " + shlex.join([*program, *(str(word) for word in words)])

@@ -1,0 +1,74 @@
+"""Which backend Keras runs on. Decided before Keras is imported, since it reads KERAS_BACKEND only once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+
+from rowfeed.errors import ArgumentError, DependencyError
+
+BACKENDS = ("jax", "tensorflow", "torch")
+"""In the order in which they are looked for."""
+
+
+def choose_backend(name: str | None = None) -> str:
+    """Settle the backend of this process and keep it quiet.
+
+    Args:
+        name: One of BACKENDS. None: what KERAS_BACKEND names, else the first of BACKENDS that is installed.
+
+    Returns:
+        The backend's name, which KERAS_BACKEND now has.
+
+    Raises:
+        ArgumentError: There is no such backend, or Keras runs on another one already.
+        DependencyError: The backend, or Keras, is not installed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    wanted = name or os.environ.get("KERAS_BACKEND") or next(filter(find_spec, BACKENDS), None)
+    if wanted is None:
+        raise DependencyError(
+            "expected Keras with a backend; got none of jax, tensorflow and torch installed. Install one, "
+            'pip install "rowfeed[demo]" brings Keras with JAX.'
+        )
+    if wanted not in BACKENDS:
+        raise ArgumentError(
+            f"expected one of {', '.join(BACKENDS)}; got backend {wanted!r}. Pass --backend, or set KERAS_BACKEND."
+        )
+    for package in (wanted, "keras"):
+        if not find_spec(package):
+            raise DependencyError(
+                f"expected Keras with the backend {wanted}; {package} is not installed. "
+                f'Run pip install "rowfeed[{wanted}]".'
+            )
+    if "keras" in sys.modules and (running := sys.modules["keras"].backend.backend()) != wanted:
+        raise ArgumentError(
+            f"expected {running}, the backend that Keras already runs on in this process; got {wanted!r}. "
+            "Start another process."
+        )
+    os.environ["KERAS_BACKEND"] = wanted
+    if wanted == "tensorflow":
+        with quiet_stderr():
+            import_module(wanted)
+    return wanted
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """For whatever imports TensorFlow, whose C++ writes to the descriptor before it can be told not to.
+
+    On JAX and torch, Keras imports it where it is installed when a model is saved.
+    """
+    sys.stderr.flush()
+    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)
