@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Generic, Protocol, Self, TypeVar
 
 from rowfeed.dialects.generic import Session
@@ -130,7 +131,8 @@ class _Work(Generic[J]):
             threads = list(self._threads)
             for session in self._threads.values():
                 if session is not None:
-                    session.interrupt()
+                    with suppress(Exception):  # a broken connection cannot be interrupted, and need not be
+                        session.interrupt()
         if threading.current_thread().name != "rowfeed-reader":
             for thread in threads:
                 thread.join()

@@ -11,12 +11,13 @@ Source: "How To Corrupt An SQLite Database File", section 2.2.1, sqlite.org/howt
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 import numpy as np
@@ -39,6 +40,7 @@ class Session(generic.Session):
 
     def __init__(self, connection: sa.Connection, database: Database) -> None:
         super().__init__(connection, database)
+        self._driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
         self._signed: dict[Selection, list[bool]] = {}
 
     @classmethod
@@ -70,12 +72,6 @@ class Session(generic.Session):
 
     def interrupt(self) -> None:
         self._driver.interrupt()
-
-    @property
-    def _driver(self) -> sqlite3.Connection:
-        driver = self._connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        return driver
 
     def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         return column.collate("BINARY")
@@ -220,9 +216,15 @@ def _cell(selection: Selection) -> sa.ColumnElement[Any]:
     return sa.case((sa.and_(*inside), cell)) if inside else cell
 
 
-def _simple(fill: float) -> bool:
-    """Whether a fill survives as a literal: no NaN, no infinity, no -0.0, no integer beyond 64 bits."""
-    return abs(fill) < 2**53 and str(fill) != "-0.0"
+def _printable(fill: float) -> bool:
+    """Whether the aggregate's numbers, int64 or finite reals, can stand for a fill."""
+    return -(2**63) <= fill < 2**63 if isinstance(fill, int) else math.isfinite(fill)
+
+
+def _printed(fill: float) -> str:
+    """A finite fill as the aggregate prints numbers: a real has a point in it."""
+    text = repr(fill)
+    return text if isinstance(fill, int) or "." in text else text.replace("e", ".0e")
 
 
 def _aggregate(selection: Selection, place: sa.ColumnElement[Any], *first: sa.ColumnElement[Any]) -> sa.Select[Any]:
@@ -236,8 +238,8 @@ def _aggregate(selection: Selection, place: sa.ColumnElement[Any], *first: sa.Co
         kind = sa.func.typeof(value)
         exact = sa.func.printf(sa.literal_column("'%!.17g'"), value)
         number = sa.case((kind == sa.literal_column("'integer'"), value), (kind == sa.literal_column("'real'"), exact))
-        if selection.null == "fill" and _simple(selection.fill):
-            number = sa.case((value.is_(None), _number(selection.fill)), else_=number)
+        if selection.null == "fill" and _printable(selection.fill):
+            number = sa.case((value.is_(None), sa.literal(_printed(selection.fill))), else_=number)
         values.append(sa.func.group_concat(number))
     return sa.select(*first, sa.func.count(), sa.func.group_concat(place), *values)
 

@@ -197,6 +197,7 @@ class Grid(Layout):
         counts = np.diff(np.append(starts, ordered.size))
         with np.errstate(invalid="ignore", over="ignore"):
             total = np.bincount(np.repeat(np.arange(starts.size), counts), weights=ordered)
+        total = np.where(counts == 1, ordered[starts], total)  # bincount adds to 0.0, which -0.0 does not survive
         overflow = ~np.isfinite(total) & np.logical_and.reduceat(np.isfinite(ordered), starts)
         if overflow.any():
             raise DataError(
