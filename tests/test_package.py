@@ -30,6 +30,7 @@ LAYERS = [
     {"read"},
     {"prefetch"},
     {"batches"},
+    {"options"},
     {"feed"},
     {"autoencoder"},
     {"keras"},

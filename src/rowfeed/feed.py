@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from dataclasses import replace as replaced
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rowfeed.batches import Batch, Batches, Layouts, Structure, Transform
+from rowfeed.batches import Batch, Batches, Layouts, Transform
 from rowfeed.database import Database
 from rowfeed.errors import ArgumentError, DataError, MissingIndexWarning, SchemaError
 from rowfeed.layouts import Layout
-from rowfeed.layouts.base import checked_choice
+from rowfeed.options import Options
 from rowfeed.plan import LastBatch, Plan, choose_window, hash_ids, parts
 from rowfeed.prefetch import Prefetcher
 from rowfeed.read import Read, RequestSize, Window
@@ -28,59 +28,6 @@ if TYPE_CHECKING:
     from rowfeed.keras import KerasFeed
 
 DEFAULT_MEMORY_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True, eq=False)
-class _Options:
-    """The arguments of a feed, checked as far as they can be without the database."""
-
-    db: Database
-    x: Layouts
-    y: Layouts | None
-    sample_weight: Layouts | None
-    samples: SamplesLike
-    batch_size: int
-    shuffle: bool
-    seed: int
-    last_batch: LastBatch
-    transform: Transform | None
-    memory_bytes: int
-    connections: int
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.db, Database):
-            raise ArgumentError(f"expected a Database; got db={self.db!r}. Pass what rowfeed.connect(url) returns.")
-        for name in ("batch_size", "memory_bytes", "connections"):
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-                raise ArgumentError(f"expected a positive integer; got {name}={value!r}. Pass 1 or more.")
-            object.__setattr__(self, name, int(value))
-        if not isinstance(self.seed, (int, np.integer)) or isinstance(self.seed, bool):
-            raise ArgumentError(f"expected an integer; got seed={self.seed!r}. Any integer will do.")
-        object.__setattr__(self, "seed", int(self.seed))
-        if not isinstance(self.shuffle, bool):
-            raise ArgumentError(f"expected True or False; got shuffle={self.shuffle!r}.")
-        checked_choice("last_batch", self.last_batch, ("keep", "drop", "pad"))
-        if self.transform is not None and not callable(self.transform):
-            raise ArgumentError(f"expected a function (batch, rng) -> batch; got transform={self.transform!r}.")
-        if self.y is None and self.sample_weight is not None:
-            raise ArgumentError("expected a y for sample_weight to weigh; got y=None. Pass y, or leave the weight out.")
-        if self.y is None and self.last_batch == "pad":
-            raise ArgumentError(
-                'expected a y with last_batch="pad", whose padded rows weigh zero; got y=None. Pass last_batch="keep".'
-            )
-        for name in ("x", "y", "sample_weight"):
-            place = getattr(self, name)
-            layouts = list(place.values()) if isinstance(place, Mapping) else [place]
-            optional = name != "x" and place is None
-            if not optional and not (layouts and all(isinstance(layout, Layout) for layout in layouts)):
-                raise ArgumentError(
-                    f"expected a layout or a dict of layouts; got {name}={place!r}. Pass a Grid or Columns."
-                )
-
-    @property
-    def structure(self) -> Structure:
-        return Structure(tuple(p for p in (self.x, self.y, self.sample_weight) if p is not None))
 
 
 class Feed:
@@ -147,7 +94,7 @@ class Feed:
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
         connections: int = 2,
     ) -> None:
-        options = _Options(
+        options = Options(
             db,
             x,
             y,
@@ -163,7 +110,7 @@ class Feed:
         )
         self._set_up(options, None, "", {})
 
-    def _set_up(self, options: _Options, ids: Ids | None, lineage: str, known: Mapping[Layout, Selection]) -> None:
+    def _set_up(self, options: Options, ids: Ids | None, lineage: str, known: Mapping[Layout, Selection]) -> None:
         self._options = options
         self._structure = options.structure
         self._lineage = lineage
@@ -330,7 +277,7 @@ class Feed:
 
         The samples stay, also those of one side of a split, unless `samples` or `db` is among the changes.
         """
-        known = {field.name for field in fields(_Options)}
+        known = {field.name for field in fields(Options)}
         unknown = [name for name in changes if name not in known]
         if unknown:
             raise ArgumentError(
@@ -343,7 +290,7 @@ class Feed:
             return feed
         return self._derive(options, self._ids, self._lineage)
 
-    def _derive(self, options: _Options, ids: Ids, lineage: str) -> Feed:
+    def _derive(self, options: Options, ids: Ids, lineage: str) -> Feed:
         feed = object.__new__(Feed)
         feed._set_up(options, ids, lineage, self._selections)
         return feed
