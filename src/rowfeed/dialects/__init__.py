@@ -2,7 +2,7 @@
 
 A room is a module named as SQLAlchemy names the engine, with a class `Session`. It inherits from
 `rowfeed.dialects.generic.Session`, which does everything with plain SQL and plain rows, and overrides what its engine
-does faster or otherwise. Adding an engine is adding a file here.
+does faster or otherwise. Adding an engine is adding a file here; a second file of an engine begins with an underscore.
 """
 
 from __future__ import annotations

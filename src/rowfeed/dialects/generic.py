@@ -25,6 +25,9 @@ IDS_PER_QUERY = 500
 IDS_PER_FETCH = 8_192
 """Ids that are Python objects at one time, before they are an array."""
 
+EXTRAS = {"duckdb": '"rowfeed[duckdb]"', "psycopg": '"rowfeed[postgresql]"', "pymysql": '"rowfeed[mysql]"'}
+"""What to install for a missing driver, where it is not the driver's own name."""
+
 
 class Session:
     """One open connection. It belongs to the thread that opened it; only `interrupt` may be called from another.
@@ -277,7 +280,8 @@ def translated(database: str) -> Iterator[None]:
         raise ArgumentError(f"expected a URL of an engine that SQLAlchemy knows; got {database}. {error}") from error
     except ModuleNotFoundError as error:
         raise DependencyError(
-            f"expected the driver {error.name!r}, which {database} needs. Install it: pip install {error.name}."
+            f"expected the driver {error.name!r}, which {database} needs. "
+            f"Install it: pip install {EXTRAS.get(error.name or '', error.name)}."
         ) from error
     except sa.exc.SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error

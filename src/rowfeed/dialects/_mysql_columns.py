@@ -1,0 +1,83 @@
+"""From rows in the binary protocol of MariaDB and MySQL to columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rowfeed.dialects._mysql_wire import Rows
+from rowfeed.errors import DataError
+from rowfeed.exact import to_dtype
+from rowfeed.request import Ids, Request, Selection
+
+DECIMALS = (0, 246)
+"""Types of columns, as drivers number them, whose numbers come as DOUBLE."""
+
+
+def none(selection: Selection) -> list[npt.NDArray[Any]]:
+    """The columns of a reply without rows."""
+    empty = np.empty(0, np.int64)
+    return [empty, empty, *(np.empty(0, value.dtype) for value in selection.values)]
+
+
+def take(request: Request, kinds: list[int], parts: list[list[npt.NDArray[Any]]], rows: Rows) -> bool:
+    """Check and convert some rows; False where one of them is for the plain rows to look at."""
+    selection = request.selection
+    found = rows["c0"]
+    cell, inside = np.zeros(found.size, np.int64), None
+    for index, axis in enumerate(selection.axes):
+        place = np.ascontiguousarray(rows[f"c{1 + index}"])
+        if place.dtype.kind == "f" and not bool((place == np.floor(place)).all()):
+            return False
+        if place.size and not 0 <= place.min() <= place.max() < axis.size:
+            if selection.out_of_range != "drop":
+                return False
+            within = (place >= 0) & (place < axis.size)
+            inside = within if inside is None else inside & within
+            place = np.where(within, place, 0)
+        cell = cell * axis.size + place.astype(np.int64)
+    if inside is not None:
+        rows, cell = rows[inside], cell[inside]
+    sample = _positions(request.ids, rows["c0"])
+    if sample is None:
+        return False
+    columns = [sample, cell]
+    first = 1 + len(selection.axes)
+    for index, value in enumerate(selection.values):
+        data = np.ascontiguousarray(rows[f"c{first + index}"])
+        if kinds[first + index] in DECIMALS and not _below_rounding(data, value.dtype):
+            return False
+        try:
+            data = to_dtype(data, value.dtype, request.locate(value.name, sample))
+        except DataError:
+            return False
+        if selection.null == "fill":
+            data[rows[f"c{first + len(selection.values) + index}"] != 0] = selection.fill
+        columns.append(data)
+    parts.append(columns)
+    return True
+
+
+def _positions(ids: Ids, found: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
+    """Where the ids of rows are among the ids that were asked for; None where one is not, or is no integer.
+
+    Rows mostly come in runs of one id, so one search a run does.
+    """
+    if found.dtype.kind not in "iu" or (found.dtype == np.uint64 and bool((found > np.iinfo(np.int64).max).any())):
+        return None
+    found = found.astype(np.int64)
+    starts = np.flatnonzero(found[1:] != found[:-1]) + 1 if found.size else np.empty(0, np.int64)
+    starts = np.concatenate((np.zeros(min(1, found.size), np.int64), starts))
+    names = found[starts]
+    place = np.searchsorted(ids, names)
+    if names.size and not (int(place.max()) < ids.size and bool((ids[place] == names).all())):
+        return None
+    return np.repeat(place, np.diff(np.append(starts, found.size)))
+
+
+def _below_rounding(data: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    """Whether DECIMALs that came as DOUBLE are so small that whole ones among them are exact in the dtype."""
+    limit = 2.0 ** (np.finfo(dtype).nmant + 1 if dtype.kind == "f" else 53)
+    return bool((np.abs(data) < limit).all())

@@ -1,0 +1,346 @@
+"""MariaDB and MySQL: rows in the binary protocol, which are arrays already when they arrive.
+
+With PyMySQL a request costs no Python object per row (`rowfeed.dialects._mysql_wire`). Other drivers, text ids and
+columns that have no fixed width are read as plain rows.
+
+FLOAT columns are widened to DOUBLE where the server prints them, which it would do with 6 digits. Text ids are compared
+bytewise here, since most collations take 'ab', 'AB' and 'ab ' for one.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+from rowfeed.dialects import _mysql_columns, _mysql_wire, generic
+from rowfeed.dialects._mysql_columns import DECIMALS
+from rowfeed.errors import DatabaseError, DependencyError
+from rowfeed.request import ColumnData, Ids, Request, Selection, Source
+from rowfeed.rows import to_columns
+
+if TYPE_CHECKING:
+    from rowfeed.database import Database
+
+TIMEOUT_S = 60
+"""How long a statement of a reading session may run."""
+
+STATEMENT_BYTES = 2**20
+"""A statement is not longer, even where the server would take it."""
+
+FLOAT, BIT = 4, 16
+"""Types of columns, as drivers number them, that are not read as they are."""
+
+
+class Session(generic.Session):
+    """A session on a MariaDB or MySQL server."""
+
+    def __init__(self, connection: sa.Connection, database: Database) -> None:
+        super().__init__(connection, database)
+        self._driver = connection.connection.driver_connection
+        self._wire = _mysql_wire.find(self._driver)
+        self._types: dict[Selection, list[int]] = {}
+        self._statements: dict[Selection, tuple[str, str] | None] = {}
+        self._packet = STATEMENT_BYTES
+        self._interrupted = False
+
+    @classmethod
+    def open(cls, database: Database, *, read_only: bool = True) -> Self:
+        try:
+            return super().open(database, read_only=read_only)
+        except DependencyError as error:
+            raise DependencyError(
+                f"expected the driver {error.__cause__.name!r}, which {database.label} needs. "  # type: ignore[union-attr]
+                'Install PyMySQL, pip install "rowfeed[mysql]", and begin the URL with mysql+pymysql://.'
+            ) from error
+
+    @classmethod
+    def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
+        url = database.full_url()
+        if "+" not in url.drivername:
+            url = url.set(drivername=f"{url.drivername}+pymysql")
+        if "charset" not in url.query:
+            url = url.update_query_dict({"charset": "utf8mb4"})
+        return sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True)
+
+    def _protect(self) -> None:
+        """Each statement is a transaction of its own, so that none holds back the server's purge."""
+        self._connection.exec_driver_sql("SET SESSION autocommit = 1")
+        self._connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
+        limit = f"max_statement_time = {TIMEOUT_S}" if self._is_mariadb else f"max_execution_time = {TIMEOUT_S * 1000}"
+        self._connection.exec_driver_sql(f"SET SESSION {limit}")
+        packet = int(self._connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one())
+        self._packet = min(STATEMENT_BYTES, packet - 1)
+
+    @property
+    def _is_mariadb(self) -> bool:
+        return bool(getattr(self._connection.dialect, "is_mariadb", False))
+
+    def close(self) -> None:
+        if self._connection.closed:
+            return
+        try:
+            if self._interrupted or not getattr(self._driver, "open", True):
+                self._connection.invalidate()  # nothing to roll back: it would fail, and be logged
+            self._connection.close()
+        except sa.exc.SQLAlchemyError:
+            if not self._connection.closed:
+                self._connection.invalidate()
+            _mysql_wire.shut_down(self._driver)
+
+    def interrupt(self) -> None:
+        """Shut the socket down: a read that waits for the server ends at once, and the session is of no more use."""
+        self._interrupted = True
+        _mysql_wire.shut_down(self._driver)
+
+    # The catalogue, which a right to SELECT opens, also for views, and which takes any name; reflection parses DDL
+
+    def check(self, source: Source, columns: Iterable[str]) -> None:
+        names = list(columns)
+        found = self._catalogue("columns", "column_name", *source.name) if source.name is not None else []
+        if found and set(names) <= set(found):
+            return
+        super().check(source, names)
+
+    def primary_key(self, source: Source) -> tuple[str, ...]:
+        if source.name is None:
+            return ()
+        key = "index_name = 'PRIMARY' ORDER BY seq_in_index"
+        return tuple(self._catalogue("statistics", "column_name", *source.name, key))
+
+    def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
+        usable = "seq_in_index = 1 AND index_type IN ('BTREE', 'HASH') AND column_name IS NOT NULL"
+        return set(self._catalogue("statistics", "column_name", schema, table, usable))
+
+    def _catalogue(self, view: str, column: str, schema: str | None, table: str, condition: str = "1 = 1") -> list[str]:
+        """What information_schema says of a table; nothing where there is none."""
+        rows = sa.table(view, schema="information_schema")
+        query: sa.Select[Any] = sa.select(sa.literal_column(column)).select_from(rows)
+        query = query.where(
+            sa.literal_column("table_schema") == sa.func.coalesce(schema, sa.func.database()),
+            sa.literal_column("table_name") == table,
+            sa.literal_column(condition),
+        )
+        return [str(name) for name in self._execute(query).scalars()]
+
+    # Ids
+
+    def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any] | None:
+        collation = self._exact_collation
+        if collation is None:
+            return None
+        return sa.func.convert(column.op("USING")(sa.literal_column("utf8mb4"))).collate(collation)
+
+    @property
+    def _exact_collation(self) -> str | None:
+        """The collation of utf8mb4 that keeps all strings apart, trailing spaces included; None on old servers."""
+        version = self._connection.dialect.server_version_info or ()
+        if self._is_mariadb:
+            return "utf8mb4_nopad_bin" if version >= (10, 2) else None
+        return "utf8mb4_0900_bin" if version >= (8, 0, 17) else None
+
+    def sample_ids(self, source: Source, column: str) -> Ids:
+        if self._wire is None or self._plain_rows or self.sample_kind(source, column) is not int:
+            return super().sample_ids(source, column)
+        ids = source.select({"sample": column}).subquery("r").c.sample
+        found = bytearray()
+
+        def take(rows: _mysql_wire.Rows) -> bool:
+            data = rows["c0"]
+            if data.dtype.kind not in "iu" or (data.dtype == np.uint64 and bool((data > np.iinfo(np.int64).max).any())):
+                return False
+            found.extend(data.astype(np.int64).tobytes())
+            return True
+
+        statement = self._literal(sa.select(ids).distinct())
+        if statement is None or not self._read(statement, take):
+            return super().sample_ids(source, column)
+        return np.unique(np.frombuffer(found, np.int64))
+
+    # Reading
+
+    def _read_columns(self, request: Request) -> ColumnData | None:
+        selection = request.selection
+        if self._wire is None or selection.order or request.ids.dtype.kind != "i":
+            return None
+        if selection not in self._statements:
+            self._statements[selection] = self._statement(selection)
+        statement = self._statements[selection]
+        if statement is None:
+            return None
+        before, after = statement
+        parts: list[list[npt.NDArray[Any]]] = []
+        for ids in _portions(request.ids.tolist(), self._packet - len(before.encode()) - len(after.encode())):
+            if not self._read(
+                f"{before}{ids}{after}", partial(_mysql_columns.take, request, self._kinds(selection), parts)
+            ):
+                return None
+        sample, cell, *values = (
+            np.concatenate(column) for column in zip(_mysql_columns.none(selection), *parts, strict=True)
+        )
+        return ColumnData(request, sample, cell, tuple(values))
+
+    def _read(self, statement: str, take: Callable[[_mysql_wire.Rows], bool]) -> bool:
+        assert self._wire is not None
+        with self._driver_errors():
+            return self._wire.read(statement, take)
+
+    @contextmanager
+    def _driver_errors(self) -> Iterator[None]:
+        """As `translated` does for errors that pass through SQLAlchemy; the statement stays out of it."""
+        dbapi: Any = self._connection.dialect.dbapi
+        try:
+            yield
+        except dbapi.Error as error:
+            raise DatabaseError(f"{self._label} failed: {type(error).__name__}: {error}") from error
+
+    def _statement(self, selection: Selection) -> tuple[str, str] | None:
+        """What comes before and after the ids."""
+        mark = f"rowfeed_{secrets.token_hex(8)}"
+        rows = self._numbers(selection)
+        text = self._literal(rows.where(selection.rows.c.sample.in_([sa.literal_column(mark)])))
+        if text is None or text.count(mark) != 1:
+            return None
+        before, after = text.split(mark)
+        return before, after
+
+    def _literal(self, query: sa.Select[Any]) -> str | None:
+        """The text of a statement with its parameters in it; None where one has no literal form."""
+        try:
+            text = str(query.compile(dialect=self._connection.dialect, compile_kwargs={"literal_binds": True}))
+        except sa.exc.CompileError:
+            return None
+        return text.replace("%%", "%") if self._connection.dialect.paramstyle in ("format", "pyformat") else text
+
+    def _kinds(self, selection: Selection) -> list[int]:
+        """The types of a selection's columns."""
+        if selection not in self._types:
+            cursor = self._execute(sa.select(selection.rows).limit(0)).cursor
+            assert cursor is not None
+            self._types[selection] = [int(column[1]) for column in cursor.description]  # type: ignore[call-overload]
+        return self._types[selection]
+
+    def _numbers(self, selection: Selection) -> sa.Select[Any]:
+        """The columns of the rows, each as a number of fixed width where it is one.
+
+        With `null="fill"` a NULL comes as 0, and a further column for each value says where.
+        """
+        columns: list[sa.ColumnElement[Any]] = []
+        for column, kind in zip(selection.rows.c, self._kinds(selection), strict=True):
+            decimal = kind in DECIMALS and column.name.startswith("value")
+            number = column if kind == FLOAT else _double(column) if decimal else _printable(column, kind)
+            columns.append(number.label(column.name))
+        if selection.null != "fill" or self._wire is None:
+            return sa.select(*columns)
+        first = 1 + len(selection.axes)
+        with self._driver_errors():
+            unsigned = self._wire.unsigned(self._literal(sa.select(*columns)) or "")
+        for index in range(first, len(columns)):
+            zero: sa.ColumnElement[Any] = sa.literal_column(
+                "CAST(0 AS UNSIGNED)" if unsigned[index] else "0"
+            )  # or the type would be DECIMAL
+            columns[index] = sa.func.coalesce(columns[index].element, zero)
+        nulls = [selection.rows.c[f"value{i}"].is_(None) for i in range(len(selection.values))]
+        return sa.select(*columns, *nulls)
+
+    def _read_rows(self, request: Request) -> ColumnData:
+        """Plain rows, of which each portion keeps its own ids only: a loose collation finds those of others too."""
+        selection = request.selection
+        labelled = zip(selection.rows.c, self._kinds(selection), strict=True)
+        query = sa.select(*(_printable(column, kind).label(column.name) for column, kind in labelled))
+        query = query.where(selection.rows.c.sample.in_(sa.bindparam("ids", expanding=True)))
+        if selection.order:
+            query = query.order_by(*(selection.rows.c[f"order{i}"] for i in range(len(selection.order))))
+        ids = request.ids.tolist()
+        found: list[Any] = []
+        for start in range(0, len(ids), generic.IDS_PER_QUERY):
+            portion = ids[start : start + generic.IDS_PER_QUERY]
+            wanted = set(portion)
+            found += [row for row in self._execute(query, {"ids": portion}) if row[0] in wanted]
+        return to_columns(request, found)
+
+    # Writing
+
+    def write(self, table: sa.Table, chunks: Iterator[tuple[list[Any], ...]], if_exists: str) -> int:
+        """Fill a new table under a name of its own, and rename it when it is complete.
+
+        CREATE TABLE is no part of a transaction here: so a failure leaves no half table, and `replace` no gap.
+        """
+        for column in table.columns:
+            column.type = self._column_type(column.type)
+        with self._translated():
+            exists = sa.inspect(self._connection).has_table(table.name, schema=table.schema)
+            self._connection.rollback()
+            if exists and if_exists != "replace":
+                return super().write(table, chunks, if_exists)
+            new = table.to_metadata(sa.MetaData(), name=f"rowfeed_{secrets.token_hex(8)}")
+            old = table.to_metadata(sa.MetaData(), name=f"rowfeed_{secrets.token_hex(8)}")
+            try:
+                written = super().write(new, chunks, "fail")
+                self._rename((table, old), (new, table)) if exists else self._rename((new, table))
+            except BaseException:
+                new.drop(self._connection, checkfirst=True)
+                raise
+            old.drop(self._connection, checkfirst=True)
+            self._connection.commit()
+        return written
+
+    def _rename(self, *pairs: tuple[sa.Table, sa.Table]) -> None:
+        name = self._connection.dialect.identifier_preparer.format_table
+        self._connection.exec_driver_sql(
+            f"RENAME TABLE {', '.join(f'{name(before)} TO {name(after)}' for before, after in pairs)}"
+        )
+
+    def _column_type(self, given: Any) -> Any:
+        if isinstance(given, sa.String):
+            return mysql.VARCHAR(given.length, charset="utf8mb4", collation=self._exact_collation or "utf8mb4_bin")
+        return mysql.FLOAT() if isinstance(given, sa.REAL) else given
+
+    def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """NaN and infinity are refused, -0.0 becomes 0.0, and integers end at 2^63 - 1 in the columns of `write`."""
+        if values.dtype.kind == "f":
+            return np.asarray(~np.isfinite(values) | ((values == 0) & np.signbit(values)))
+        if values.dtype.kind == "u":
+            return np.asarray(values > np.iinfo(np.int64).max)
+        return super().unstorable(values)
+
+    def table_options(self) -> dict[str, Any]:
+        return {f"{self.engine_name}_engine": "InnoDB", f"{self.engine_name}_charset": "utf8mb4"}
+
+    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
+        """Many rows in one INSERT, which drivers make of `executemany`.
+
+        The statement is put together here: SQLAlchemy names parameters after columns, whose names may be anything.
+        """
+        dialect = self._connection.dialect
+        names = ", ".join(map(dialect.identifier_preparer.format_column, table.columns))
+        marks = ", ".join(["?" if dialect.paramstyle == "qmark" else "%s"] * len(table.columns))
+        rows = list(zip(*columns, strict=True))
+        if rows:
+            into = dialect.identifier_preparer.format_table(table)
+            self._connection.exec_driver_sql(f"INSERT INTO {into} ({names}) VALUES ({marks})", rows)  # noqa: S608
+
+
+def _double(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return column.op("*")(sa.literal_column("1e0"))
+
+
+def _printable(column: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[Any]:
+    """A column as a number that the server prints exactly."""
+    if kind == FLOAT:
+        return _double(column)
+    return sa.cast(column, mysql.INTEGER(unsigned=True)) if kind == BIT else column
+
+
+def _portions(ids: list[int], size: int) -> Iterator[str]:
+    """The ids as literals, in portions of at most so many bytes."""
+    step = max(1, size // 21)  # a sign, 19 digits and a comma
+    for start in range(0, len(ids), step):
+        yield ",".join(map(str, ids[start : start + step]))

@@ -1,0 +1,551 @@
+"""MariaDB and MySQL, on a real server."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import threading
+import time
+import traceback
+from itertools import count
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from mariadb_server import mariadb_server, why_missing
+
+import rowfeed
+from rowfeed.dialects import _mysql_wire
+from rowfeed.dialects import mysql as dialect
+from rowfeed.request import Request
+
+pytestmark = pytest.mark.skipif(why_missing() is not None, reason=str(why_missing()))
+
+GRID = {"sample": "user_id", "axes": ("x", "y"), "value": "value", "shape": (4, 4)}
+NUMBERS = count()
+
+
+@pytest.fixture(scope="session")
+def server():
+    with mariadb_server() as url:
+        yield sa.make_url(url).update_query_dict({"ssl_disabled": "true"})
+
+
+@pytest.fixture
+def url(server):
+    """A fresh database, as its administrator."""
+    name = f"rowfeed_test_{next(NUMBERS)}"
+    admin = sa.create_engine(server, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name}")
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield server.set(database=name)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name}")
+
+
+@pytest.fixture
+def run(url):
+    """Runs statements as the administrator."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+
+    def run(*statements):
+        with engine.connect() as connection:
+            results = [connection.exec_driver_sql(statement.replace("%", "%%")) for statement in statements]
+            return results[-1].all() if results[-1].returns_rows else None
+
+    return run
+
+
+@pytest.fixture
+def db(url):
+    return rowfeed.connect(url)
+
+
+def arrays(samples=60, dtype="float32"):
+    """Values that encode (sample, row, column); every third sample and a third of the cells are empty."""
+    sample, x, y = np.indices((samples, 4, 4))
+    data = (sample * 100 + x * 10 + y + 0.5).astype(dtype)
+    data[(sample + x + y) % 3 == 0] = 0
+    data[::3] = 0
+    return data
+
+
+def digest(feed, epochs=3):
+    state = hashlib.sha256()
+    for epoch in range(epochs):
+        for batch in feed.batches(epoch):
+            state.update(batch.tobytes())
+    return state.hexdigest()
+
+
+def binary_reads(monkeypatch):
+    """The list of what every `_read_columns` gave: True where the binary rows did."""
+    given = []
+    original = dialect.Session._read_columns
+
+    def watched(self, request):
+        data = original(self, request)
+        given.append(data is not None)
+        return data
+
+    monkeypatch.setattr(dialect.Session, "_read_columns", watched)
+    return given
+
+
+def read(db, layout, ids):
+    """One request: what a feed's batch of these ids would hold."""
+    with db.open() as session:
+        out = layout.empty(len(ids))
+        data = session.read(Request(layout.selection(session), np.array(ids)))
+        layout.scatter(data, np.arange(len(ids)), out)
+        return out
+
+
+def column(db, name, ids, **options):
+    return read(db, rowfeed.Columns("t", sample="id", columns=name, **options), ids)
+
+
+def both(url):
+    return rowfeed.connect(url), rowfeed.connect(url, plain_rows=True)
+
+
+def test_three_epochs_as_on_sqlite(url, tmp_path, monkeypatch):
+    """The same table and seed give the same bits on SQLite, by binary rows and by plain rows."""
+    given = binary_reads(monkeypatch)
+    grid = rowfeed.Grid("USER_MATRIX", **GRID)
+    lite = rowfeed.connect(f"sqlite:///{tmp_path / 'm.db'}")
+    digests = []
+    for db in (lite, *both(url)):
+        db.write(grid, arrays(), if_exists="replace")
+        feed = rowfeed.Feed(db, grid, samples=np.arange(60), batch_size=7, seed=3)
+        digests.append(digest(feed))
+        assert rowfeed.Feed(db, grid).sample_ids.tolist() == [i for i in range(60) if i % 3]
+    assert len(set(digests)) == 1
+    assert given
+    assert all(given)
+
+
+@pytest.mark.parametrize("scheme", ["mysql", "mariadb", "mariadb+pymysql"])
+def test_names_of_the_engine(url, scheme):
+    """Both names of the engine work, and PyMySQL is the driver where none is named."""
+    db = rowfeed.connect(url.set(drivername=scheme))
+    grid = rowfeed.Grid("m", **GRID)
+    db.write(grid, arrays())
+    np.testing.assert_array_equal(read(db, grid, range(60)), arrays())
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ("UPDATE m SET value = NULL WHERE user_id = 4 AND x = 1", "got NULL at m.value, user_id=4"),
+        ("UPDATE m SET x = NULL WHERE user_id = 4 AND x = 1", "x must be an integer; got NULL at m.x, user_id=4"),
+        ("UPDATE m SET x = 4 WHERE user_id = 4 AND x = 1", "x must be in 0..3 .* got 4 at m.x, user_id=4"),
+        ("UPDATE m SET y = -1 WHERE user_id = 4 AND x = 1", "y must be in 0..3 .* got -1 at m.y, user_id=4"),
+        ("ALTER TABLE m MODIFY x DOUBLE", None),
+        ("UPDATE m SET x = 1.5 WHERE user_id = 4 AND x = 1", "x must be an integer; got 1.5 at m.x, user_id=4"),
+        ("ALTER TABLE m MODIFY value VARCHAR(9)", "expected a number; got '101.5' at m.value, user_id=1"),
+        ("INSERT INTO m VALUES (4, 1, 1, 9)", "got 2 at m.x, user_id=4, x=1, y=1"),
+    ],
+)
+def test_wrong_rows_are_named(url, run, plain, change, text):
+    """Every fault is an error that names table, column and sample, and the session goes on after it."""
+    run("CREATE TABLE m (user_id INT, x INT, y INT, value DOUBLE, KEY (user_id))")
+    run("INSERT INTO m VALUES (1, 0, 0, 101.5), (4, 1, 1, 411.5), (4, 2, 1, 421.5), (5, 3, 3, 533.5)")
+    if "1.5 WHERE" in change:
+        run("ALTER TABLE m MODIFY x DOUBLE")
+    run(change)
+    grid = rowfeed.Grid("m", **GRID)
+    db = rowfeed.connect(url, plain_rows=plain)
+    with db.open() as session:
+        selection = grid.selection(session)
+
+        def cells(ids):
+            out = grid.empty(len(ids))
+            grid.scatter(session.read(Request(selection, np.array(ids))), np.arange(len(ids)), out)
+            return out
+
+        if text is None:
+            assert cells([1, 4, 5])[1, 1, 1] == 411.5
+        else:
+            with pytest.raises(rowfeed.DataError, match=text):
+                cells([1, 4, 5])
+            if "VARCHAR" not in change:
+                assert cells([5])[0, 3, 3] == 533.5
+
+
+@pytest.mark.parametrize("policy", [{"null": "fill", "fill": 7}, {"null": "drop"}, {"out_of_range": "drop"}])
+def test_policies_as_by_plain_rows(url, run, policy, monkeypatch):
+    """NULL and coordinates out of range are filled and dropped by binary rows as by plain ones."""
+    given = binary_reads(monkeypatch)
+    run("CREATE TABLE m (user_id INT, x INT, y INT, value FLOAT, n BIGINT UNSIGNED)")
+    odd = "3, 7, 0, 3.5, 3" if "out_of_range" in policy else "3, 1, 0, NULL, NULL"
+    run(f"INSERT INTO m VALUES (1, 0, 2, 0.1, 1), (2, 1, 3, 1e-45, 2), ({odd})")
+    grid = rowfeed.Grid("m", **{**GRID, "value": ["value", "n"]}, **policy)
+    fast, plain = (read(db, grid, [1, 2, 3]) for db in both(url))
+    assert fast.tobytes() == plain.tobytes()
+    assert given == [True]
+    assert fast[1, 1, 3].tolist() == [np.float32(1e-45), 2]
+    assert set(fast[2].ravel().tolist()) == {policy.get("fill", 0)}
+
+
+EXTREMES = [
+    ("TINYINT", "int8", [-128, 127]),
+    ("TINYINT UNSIGNED", "uint8", [0, 255]),
+    ("BOOLEAN", "bool", [0, 1]),
+    ("SMALLINT", "int16", [-(2**15), 2**15 - 1]),
+    ("SMALLINT UNSIGNED", "uint16", [2**16 - 1]),
+    ("MEDIUMINT", "int32", [-(2**23), 2**23 - 1]),
+    ("MEDIUMINT UNSIGNED", "int32", [2**24 - 1]),
+    ("INT", "int32", [-(2**31), 2**31 - 1]),
+    ("INT UNSIGNED", "uint32", [2**32 - 1]),
+    ("BIGINT", "int64", [-(2**63), 2**63 - 1, 2**53 + 1]),
+    ("BIGINT UNSIGNED", "uint64", [2**64 - 1, 2**63]),
+    ("YEAR", "int16", [1901, 2155]),
+    ("BIT(64)", "uint64", [2**64 - 1, 0]),
+    ("BIT(1)", "bool", [0, 1]),
+    ("DECIMAL(38, 0)", "uint64", [2**64 - 1]),
+    ("DECIMAL(38, 10)", "float64", [0.5, -1234567.25]),
+    ("DOUBLE", "float64", [5e-324, 1.7976931348623157e308, 0.1, 2.0**53]),
+    ("FLOAT", "float32", [1e-45, 3.4028234663852886e38, 2.0**24]),
+]
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize(("kind", "dtype", "values"), EXTREMES)
+def test_extremes_of_every_type(url, run, kind, dtype, values, plain):
+    """Each numeric type arrives exactly at its ends."""
+    run(f"CREATE TABLE t (id INT PRIMARY KEY, v {kind})")
+    run(f"INSERT INTO t VALUES {', '.join(f'({i}, {value!r})' for i, value in enumerate(values))}")
+    db = rowfeed.connect(url, plain_rows=plain)
+    found = column(db, "v", range(len(values)), dtype=dtype)
+    assert found.tolist() == np.array(values, dtype).tolist()
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "value", "dtype"),
+    [
+        ("INT", 2**24 + 1, "float32"),
+        ("BIGINT", 2**53 + 1, "float64"),
+        ("BIGINT", -1, "uint64"),
+        ("DECIMAL(38, 2)", 2**53 + 1, "float64"),
+        ("DOUBLE", 1e39, "float32"),
+        ("FLOAT", 0.5, "int32"),
+    ],
+)
+def test_what_does_not_fit_is_refused(url, run, kind, value, dtype, plain):
+    """A number that the dtype would change is an error that names its place."""
+    run(f"CREATE TABLE t (id INT PRIMARY KEY, v {kind})", f"INSERT INTO t VALUES (3, {value!r})")
+    with pytest.raises(rowfeed.DataError, match=rf"that {dtype} holds exactly; got .* at t.v, id=3"):
+        column(rowfeed.connect(url, plain_rows=plain), "v", [3], dtype=dtype)
+
+
+def test_dates_are_no_numbers(db, run):
+    """A date is refused, not read as a number."""
+    run("CREATE TABLE t (id INT PRIMARY KEY, v DATE)", "INSERT INTO t VALUES (3, '2026-03-29')")
+    with pytest.raises(rowfeed.DataError, match=r"expected a number; got datetime.date\(2026, 3, 29\) at t.v, id=3"):
+        column(db, "v", [3])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_random_bits_survive(url, dtype):
+    """Random bit patterns written to FLOAT and DOUBLE come back, by binary and by plain rows."""
+    rng = np.random.default_rng(5)
+    data = rng.integers(0, 256, 5000 * np.dtype(dtype).itemsize, np.uint8).view(dtype)
+    data = data[np.isfinite(data) & (data != 0)]
+    layout = rowfeed.Columns("t", sample="id", columns="v", dtype=dtype)
+    fast, plain = both(url)
+    fast.write(layout, data)
+    assert column(fast, "v", range(data.size), dtype=dtype).tobytes() == data.tobytes()
+    assert column(plain, "v", range(data.size), dtype=dtype).tobytes() == data.tobytes()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -0.0])
+def test_what_the_server_would_change_is_not_written(db, run, value):
+    """NaN, infinity and -0.0 are refused, and no table is left behind."""
+    data = arrays()
+    data[5, 2, 2] = value
+    with pytest.raises(rowfeed.DataError, match=r"got (nan|inf|-inf|-0.0) at m.value, user_id=5"):
+        db.write(rowfeed.Grid("m", **GRID), data)
+    assert run("SHOW TABLES") == []
+
+
+def test_a_failed_replace_keeps_the_old_table(db, run):
+    """A table is replaced by a complete one or not at all; an append by all rows or none."""
+    grid = rowfeed.Grid("m", **GRID)
+    db.write(grid, arrays())
+    bad = arrays(90)
+    bad[80] = np.nan
+    for if_exists in ("replace", "append"):
+        with pytest.raises(rowfeed.DataError):
+            db.write(grid, bad, ids=range(1000, 1090), if_exists=if_exists)
+    with pytest.raises(rowfeed.ArgumentError, match="expected no table 'm' yet"):
+        db.write(grid, arrays())
+    np.testing.assert_array_equal(read(db, grid, range(60)), arrays())
+    assert run("SHOW TABLES") == [("m",)]
+    db.write(grid, arrays() * 2, if_exists="replace")
+    db.write(grid, arrays(3), ids=[100, 101, 102], if_exists="append")
+    np.testing.assert_array_equal(read(db, grid, [1, 101]), np.stack((arrays()[1] * 2, arrays()[1])))
+    assert run("SHOW TABLES") == [("m",)]
+
+
+HOSTILE = [
+    "a`b",
+    'a"b',
+    "a'b",
+    "a;b",
+    "a%b",
+    "a%%b",
+    "%s",
+    "%(a)s",
+    "a\nb",
+    "a?b",
+    "🙂",
+    "select",
+    "a\\b",
+    "x" * 64,
+    ":p",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names(url, run, name):
+    """Names with quotes, placeholders and the like are names, read and written."""
+    if name == "🙂":
+        name = "é한"  # the server keeps identifiers in the Basic Multilingual Plane
+    x, v = f"{name[:60]}x", f"{name[:60]}v"
+    quoted = ["`{}`".format(n.replace("`", "``")) for n in (name, x, v)]
+    run("CREATE TABLE {0} ({0} INT, {1} INT, {2} INT, PRIMARY KEY ({0}, {1}))".format(*quoted))
+    run(f"INSERT INTO {quoted[0]} VALUES (1, 2, 12)")
+    grid = rowfeed.Grid(
+        sa.table(name), sample=name, axes=x, value=v, shape=3, duplicates="last", where=sa.literal("a%b") != ""
+    )
+    for db in both(url):
+        assert rowfeed.Feed(db, grid).arrays().tolist() == [[0, 0, 12]]
+    named = rowfeed.Grid(name, sample=name, axes=x, value=v, shape=3)
+    db.write(named, np.array([[0, 7, 0]], "float32"), ids=[5], if_exists="replace")
+    assert rowfeed.Feed(db, named).arrays().tolist() == [[0, 7, 0]]
+
+
+TEXTS = ["ab", "AB", "àb", "ab ", "ab  ", "0", "00", "a'b", "a\\b", "%s", "한", "🙂", "ß", "ss"]
+
+
+@pytest.mark.parametrize("collation", ["utf8mb4_general_ci", "utf8mb4_unicode_ci", "utf8mb4_bin"])
+def test_text_ids_are_kept_apart(url, run, collation):
+    """Ids that a collation takes for one are many, each with its own row."""
+    run(f"CREATE TABLE t (id VARCHAR(9) COLLATE {collation}, v INT, KEY (id))")
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("INSERT INTO t VALUES (:id, :v)"), [{"id": text, "v": v} for v, text in enumerate(TEXTS)]
+        )
+    for db in both(url):
+        feed = rowfeed.Feed(db, rowfeed.Columns("t", sample="id", columns="v", dtype="int64"), shuffle=False)
+        assert feed.sample_ids.tolist() == sorted(TEXTS)
+        assert feed.arrays().tolist() == [TEXTS.index(text) for text in sorted(TEXTS)]
+
+
+def test_text_ids_far_apart_in_a_request(url, monkeypatch):
+    """Ids that look alike to a collation may be asked for in two queries, and are still found once."""
+    monkeypatch.setattr("rowfeed.dialects.generic.IDS_PER_QUERY", 3)
+    layout = rowfeed.Columns("t", sample="id", columns="v", dtype="int64")
+    db = rowfeed.connect(url)
+    db.write(layout, np.arange(len(TEXTS)), ids=TEXTS)
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "ALTER TABLE t DROP PRIMARY KEY, ADD KEY (id), MODIFY id VARCHAR(9) COLLATE utf8mb4_general_ci"
+        )
+    assert rowfeed.Feed(db, layout, shuffle=False).arrays().tolist() == [TEXTS.index(text) for text in sorted(TEXTS)]
+
+
+def test_a_reply_of_many_parts(db, run, monkeypatch):
+    """More than 16 MiB arrive whole, and packets that are cut anywhere between two parts of the buffer."""
+    run(
+        "CREATE TABLE m (user_id INT, x SMALLINT, y BIGINT, value DOUBLE, PRIMARY KEY (user_id, x))",
+        "INSERT INTO m SELECT seq DIV 100, seq % 100, seq % 7, seq / 8 FROM seq_0_to_599999",
+    )
+    grid = rowfeed.Grid("m", sample="user_id", axes=("x", "y"), value="value", shape=(100, 7), dtype="float64")
+    sequence = np.arange(600_000).reshape(6000, 100)
+    taken = []
+    with db.open() as session:
+        selection = grid.selection(session)
+        for buffer_bytes in (2**20, 1009):
+            monkeypatch.setattr(_mysql_wire, "BUFFER_BYTES", buffer_bytes)
+            session._wire = _mysql_wire.find(session._driver)
+            ids = np.arange(6000 if buffer_bytes > 2**16 else 60)
+            data = session._read_columns(Request(selection, ids))
+            order = np.argsort(data.sample * 700 + data.cell)
+            np.testing.assert_array_equal(data.values[0][order], sequence[: ids.size].ravel() / 8)
+            np.testing.assert_array_equal(data.cell[order] % 7, sequence[: ids.size].ravel() % 7)
+            taken.append(data.sample.size * (4 + 2 + 4 + 2 + 8 + 8))
+    assert taken[0] > 2**24
+
+
+def test_a_null_behind_many_rows(db, run):
+    """A NULL in the middle of a long reply ends the binary reading, not the session."""
+    run(
+        "CREATE TABLE t (id INT PRIMARY KEY, v FLOAT)",
+        "INSERT INTO t SELECT seq, IF(seq % 90000 = 70000, NULL, seq) FROM seq_0_to_99999",
+    )
+    with db.open() as session:
+        selection = rowfeed.Columns("t", sample="id", columns="v").selection(session)
+        assert session._read_columns(Request(selection, np.arange(100_000))) is None
+        assert session._read_columns(Request(selection, np.arange(70_000))).sample.size == 70_000
+
+
+def test_long_statements_are_split(db, run, monkeypatch):
+    """The ids of a request are split where the statement would be too long."""
+    run("CREATE TABLE t (id BIGINT PRIMARY KEY, v INT)", "INSERT INTO t SELECT seq, -seq FROM seq_1_to_5000")
+    monkeypatch.setattr(dialect, "STATEMENT_BYTES", 2000)
+    executed = []
+    original = _mysql_wire.BinaryRows.read
+    monkeypatch.setattr(
+        _mysql_wire.BinaryRows, "read", lambda self, text, take: executed.append(text) or original(self, text, take)
+    )
+    assert column(db, "v", range(1, 5001), dtype="int64").tolist() == [-i for i in range(1, 5001)]
+    assert len(executed) > 10
+    assert max(map(len, executed)) <= 2000
+
+
+def test_a_user_with_select_alone(url, run):
+    """SELECT on a table, or on a view, is all that a feed needs."""
+    db = rowfeed.connect(url)
+    db.write(rowfeed.Grid("m", **GRID), arrays())
+    name = f"reader{url.database[-6:]}"
+    run("CREATE VIEW w AS SELECT * FROM m", f"CREATE USER {name}@'%' IDENTIFIED BY 'canary-7'")
+    run(f"GRANT SELECT ON w TO {name}@'%'", f"GRANT SELECT ON m TO {name}@'%'")
+    try:
+        guest = rowfeed.connect(url.set(username=name, password="canary-7"))
+        for table in ("m", "w"):
+            grid = rowfeed.Grid(table, **GRID)
+            assert digest(rowfeed.Feed(guest, grid), 1) == digest(rowfeed.Feed(db, grid), 1)
+        assert b"canary-7" not in pickle.dumps(guest)
+    finally:
+        run(f"DROP USER {name}@'%'")
+
+
+def test_a_wrong_password_is_not_repeated(url):
+    """The error for a wrong password has none in it, nor has its chain."""
+    db = rowfeed.connect(url.set(username="nobody", password="canary-7"))
+    with pytest.raises(rowfeed.DatabaseError, match="Access denied") as caught:
+        db.open()
+    assert "canary-7" not in "".join(traceback.format_exception(caught.value)) + repr(db)
+
+
+def test_a_missing_driver_is_named(url):
+    """Where the driver of a URL is not installed, the error says which extra to install."""
+    pytest.importorskip("pymysql")
+    db = rowfeed.connect(url.set(drivername="mysql+cymysql"))
+    with pytest.raises(rowfeed.DependencyError, match=r"expected the driver 'cymysql'.*rowfeed\[mysql\]"):
+        db.open()
+
+
+def test_the_session_is_read_only(db, run):
+    """A reading session cannot write, and its statements end in time."""
+    run("CREATE TABLE t (id INT)")
+    with db.open() as session:
+        for statement in ("INSERT INTO t VALUES (1)", "CREATE TABLE u (id INT)"):
+            with pytest.raises(rowfeed.DatabaseError, match="1792"):
+                session._execute(sa.text(statement))
+        assert session._execute(sa.text("SELECT @@autocommit, @@max_statement_time")).one() == (1, dialect.TIMEOUT_S)
+
+
+def test_errors_of_the_server_leave_the_session(db, run):
+    """An error in the middle of binary rows is a DatabaseError without the statement, and the session goes on."""
+    run("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT seq, 1 FROM seq_0_to_99999")
+    with db.open() as session:
+        session._execute(sa.text("SET sql_mode = 'STRICT_ALL_TABLES'"))
+        failing = "SELECT id, IF(id = 90000, (SELECT id FROM t WHERE id < 2 AND id > -77), id) FROM t"
+        with pytest.raises(rowfeed.DatabaseError, match="1242") as caught:
+            session._read(failing, lambda rows: True)
+        assert "77" not in str(caught.value)
+        with pytest.raises(rowfeed.DatabaseError, match="1054"):
+            session._read("SELECT nothing FROM t", lambda rows: True)
+        assert session._execute(sa.text("SELECT 5")).scalar() == 5
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_interrupt_ends_a_running_query(db, binary):
+    """A query that another thread interrupts ends at once, with an error; closing is harmless afterwards."""
+    session = db.open()
+    timer = threading.Timer(0.3, session.interrupt)
+    timer.start()
+    start = time.monotonic()
+    with pytest.raises(rowfeed.DatabaseError, match="Lost connection"):
+        session._read("SELECT SLEEP(20)", lambda _: True) if binary else session._execute(sa.text("SELECT SLEEP(20)"))
+    assert 0.2 < time.monotonic() - start < 5
+    timer.join()
+    session.close()
+    session.close()
+    session.interrupt()
+
+
+@pytest.mark.parametrize("end", ["interrupt", "kill"])
+def test_closing_a_broken_session_is_quiet(db, run, caplog, end):
+    """A session whose connection broke while nobody read closes without an error and without a log entry."""
+    session = db.open()
+    if end == "interrupt":
+        session.interrupt()
+    else:
+        run(f"KILL {session._execute(sa.text('SELECT CONNECTION_ID()')).scalar()}")
+    session.close()
+    assert session._connection.closed
+    assert caplog.text == ""
+
+
+def test_statements_of_a_feed(url, db, run):
+    """A feed sends SELECT, SET, SHOW and transaction statements, nothing else; binary rows and plain ones alike."""
+    layout = rowfeed.Grid("m", **GRID)
+    db.write(layout, arrays())
+    run("SET GLOBAL log_output = 'TABLE'", "TRUNCATE mysql.general_log", "SET GLOBAL general_log = ON")
+    try:
+        for reading in both(url):
+            for _ in rowfeed.Feed(reading, layout):
+                pass
+    finally:
+        run("SET GLOBAL general_log = OFF")
+    # The one statement that is not of the feed switches the log off.
+    log = run("SELECT command_type, argument FROM mysql.general_log WHERE argument NOT LIKE 'SET GLOBAL%'")
+    sent = {(kind, str(text).split()[0].upper()) for kind, text in log if kind in ("Query", "Prepare", "Execute")}
+    assert {first for _, first in sent} <= {"SELECT", "SET", "SHOW", "ROLLBACK", "COMMIT"}
+    assert {("Prepare", "SELECT"), ("Execute", "SELECT"), ("Query", "SELECT")} <= sent
+    assert {kind for kind, _ in log} <= {"Query", "Prepare", "Execute", "Close stmt", "Connect", "Quit"}
+
+
+def test_no_connection_is_left(url, db, run):
+    """After an epoch, and after an early stop, no connection of the feed is open."""
+    db.write(rowfeed.Grid("m", **GRID), arrays())
+    feed = rowfeed.Feed(db, rowfeed.Grid("m", **GRID), batch_size=5)
+    for _ in feed:
+        pass
+    iterator = iter(feed)
+    next(iterator)
+    iterator.close()
+    query = f"SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{url.database}'"
+    deadline = time.monotonic() + 5
+    while (found := run(query)) != [(1,)] and time.monotonic() < deadline:
+        threading.Event().wait(0.05)
+    assert found == [(1,)]
+
+
+def test_an_unknown_pymysql_reads_plain_rows(db, monkeypatch):
+    """Where PyMySQL lacks what binary rows need, a warning says so and plain rows give the same."""
+    grid = rowfeed.Grid("m", **GRID)
+    db.write(grid, arrays())
+    monkeypatch.setattr(_mysql_wire, "NEEDED", ("_execute_command", "_no_such_thing"))
+    with pytest.warns(RuntimeWarning, match=r"whose connections have .*_no_such_thing; got 1\."):
+        np.testing.assert_array_equal(read(db, grid, range(60)), arrays())
+
+
+def test_an_engine_of_the_user(url):
+    """A connection from the user's own engine reads binary rows, which gets none back that is read-only."""
+    engine = sa.create_engine(url)
+    db = rowfeed.connect(engine)
+    grid = rowfeed.Grid("m", **GRID)
+    db.write(grid, arrays())
+    np.testing.assert_array_equal(read(db, grid, range(60)), arrays())
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE u (id INT)")
