@@ -1,0 +1,273 @@
+"""The SQL of PostgreSQL's binary aggregate, and its answer as columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from rowfeed.exact import to_dtype
+from rowfeed.request import Axis, ColumnData, Ids, Request, Selection
+
+IDS, FIRST = "rowfeed_ids", "rowfeed_first"
+"""The bound parameters."""
+
+SENT = {16: ("bool", "?"), 21: ("int2", ">i2"), 23: ("int4", ">i4"), 20: ("int8", ">i8")} | {
+    700: ("float4", ">f4"),
+    701: ("float8", ">f8"),
+}
+"""By type number: the name, as in `int4send`, and what numpy calls what that sends."""
+
+FLOAT4, FLOAT8, NUMERIC = 700, 701, 1700
+INTEGERS = {21, 23, 20}
+TEXTS = {25: "TEXT[]", 1043: "TEXT[]", 1042: "BPCHAR[]"}
+"""The types of text ids, and as what the wanted ids are compared: CHAR(n) pads both sides."""
+
+SPAN = 1 << 22
+"""Ids within such a span get their numbers from a table, which beats a search."""
+
+ID_GROUPS = 251
+"""In how many values the sample ids come: 1 GB each, at most."""
+
+
+class _Array(sa.types.UserDefinedType[str]):
+    """An array that is bound as text, which costs a driver nothing."""
+
+    cache_ok = True
+    render_bind_cast = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_: Any) -> str:
+        return self.name
+
+
+def array_literal(ids: Ids) -> str:
+    """Ids as the text of an array; NULL, which equals nothing, for text that PostgreSQL cannot have."""
+    if ids.dtype.kind != "T":
+        return f"{{{','.join(map(str, ids.tolist()))}}}"
+    quoted = (f'"{i.replace(chr(92), chr(92) * 2).replace(chr(34), chr(92) + chr(34))}"' for i in ids.tolist())
+    return f"{{{','.join('NULL' if chr(0) in i else i for i in quoted)}}}"
+
+
+def samples_in(sample: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[bool]:
+    """The rows of the wanted ids, through an index where there is one."""
+    return sample == sa.any_(sa.bindparam(IDS, type_=_Array(TEXTS.get(kind, "BIGINT[]"))))
+
+
+def exact_rows(rows: sa.Subquery, types: dict[str, int]) -> list[sa.ColumnElement[Any]]:
+    """Columns for plain rows; float4 as float8, since a driver would read 0.1 for 0.10000000149011612."""
+    return [sa.cast(column, sa.Double) if types[column.name] == FLOAT4 else column for column in rows.c]
+
+
+def integer_ids(rows: sa.Subquery) -> sa.Select[Any]:
+    """The distinct ids of a column of integers: in a few groups the number of ids, and the ids."""
+    ids = sa.select(sa.cast(rows.c.sample, sa.BigInteger).label("sample")).distinct().subquery("d")
+    query = sa.select(sa.func.count(), _aggregate(sa.func.int8send(ids.c.sample)))
+    return query.group_by(ids.c.sample % _number(ID_GROUPS))
+
+
+def folding(request: Request) -> str:
+    """As what (number of sample) · cells + cell can be sent: `int4`, `int8`; or `apart`, in two columns."""
+    ids = request.ids
+    span = ids.size if ids.dtype.kind == "T" else int(ids[-1]) - int(ids[0]) + 1
+    places = span * request.selection.cells
+    return "int4" if places < 2**31 else "int8" if places < 2**62 else "apart"
+
+
+def possible(request: Request, types: dict[str, int]) -> bool:
+    """Whether all columns are of types that the aggregate can send, and the ids of the type of their column."""
+    selection = request.selection
+    axes = {types[f"axis{i}"] for i in range(len(selection.axes))}
+    values = {types[f"value{i}"] for i in range(len(selection.values))}
+    # Which whole numbers lie outside is not asked in SQL of types that have NaN and infinity.
+    reals = set() if selection.out_of_range == "drop" else {FLOAT4, FLOAT8, NUMERIC}
+    samples = TEXTS if request.ids.dtype.kind == "T" else INTEGERS
+    return types["sample"] in samples and axes <= INTEGERS | reals and values <= SENT.keys() | {NUMERIC}
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """One statement for all requests of a selection that fold alike.
+
+    Args:
+        selection: What is read.
+        types: The type number of each column of its rows.
+        folding: See `folding`.
+    """
+
+    selection: Selection
+    types: dict[str, int]
+    folding: str
+
+    def parameters(self, request: Request) -> dict[str, Any]:
+        """What is bound for a request."""
+        ids = {IDS: array_literal(request.ids)}
+        return ids if self._text or self.folding == "apart" else ids | {FIRST: int(request.ids[0])}
+
+    @property
+    def _text(self) -> bool:
+        return self.types["sample"] in TEXTS
+
+    @cached_property
+    def statement(self) -> sa.Select[Any]:
+        """The number of rows, their places, each of their values, and which of those are NULL if that is allowed."""
+        rows, kind = self.selection.rows, self.types["sample"]
+        source: sa.FromClause = rows
+        sample: sa.ColumnElement[Any]
+        if self._text:
+            wanted = sa.func.unnest(sa.bindparam(IDS, type_=_Array(TEXTS[kind])))
+            names = wanted.table_valued(sa.column("id"), with_ordinality="n", name="w").render_derived()
+            same = sa.collate(rows.c.sample, "C") == sa.collate(names.c.id, "C")  # a loose collation lets others in
+            source = rows.join(names, same)
+            sample = names.c.n - _number(1)
+        else:
+            sample = rows.c.sample if self.folding == "apart" else rows.c.sample - _first()
+        columns = [_aggregate(part) for part in self._places(sample)]
+        columns += [_aggregate(self._sent(i)) for i in range(len(self.selection.values))]
+        if self.selection.null == "fill":
+            values = (rows.c[f"value{i}"] for i in range(len(self.selection.values)))
+            columns += [_aggregate(sa.func.boolsend(value.is_(None))) for value in values]
+        query = sa.select(sa.func.count(), *columns).select_from(source).where(samples_in(rows.c.sample, kind))
+        if self.selection.out_of_range == "drop":
+            for i, axis in enumerate(self.selection.axes):
+                query = query.where(_inside(rows.c[f"axis{i}"], axis).is_not(sa.false()))
+        return query
+
+    def _places(self, sample: sa.ColumnElement[Any]) -> list[sa.ColumnElement[Any]]:
+        cell = self._cell()
+        if self.folding == "apart":
+            return [sa.func.int8send(sa.cast(part, sa.BigInteger)) for part in (sample, cell)]
+        place = sample * _number(self.selection.cells) + cell
+        if self.folding == "int4":
+            return [sa.func.int4send(sa.cast(place, sa.Integer))]
+        return [sa.func.int8send(sa.cast(place, sa.BigInteger))]
+
+    def _cell(self) -> sa.ColumnElement[Any]:
+        """The number of a row's cell; NULL where a coordinate is NULL, outside of its axis, or no whole number."""
+        if not self.selection.axes:
+            return _number(0)
+        cell, conditions = _number(0), []
+        for i, axis in enumerate(self.selection.axes):
+            column: sa.ColumnElement[Any] = self.selection.rows.c[f"axis{i}"]
+            conditions.append(_inside(column, axis))
+            if self.types[f"axis{i}"] not in INTEGERS:
+                conditions.append(column == sa.func.trunc(column))
+            if self.types[f"axis{i}"] not in INTEGERS or self.selection.cells >= 2**31:
+                column = sa.cast(column, sa.BigInteger)
+            cell = column if i == 0 else cell * _number(axis.size) + column
+        return sa.case((sa.and_(*conditions), cell))
+
+    def _sent(self, index: int) -> sa.ColumnElement[Any]:
+        """A value as bytes; NULL where it is NULL and must not be, or is a NUMERIC that a float8 might change."""
+        value = self.selection.rows.c[f"value{index}"]
+        kind = self.types[f"value{index}"]
+        if kind == NUMERIC:
+            size = sa.func.abs(value)
+            exact = sa.and_(size < _number(2**53), sa.or_(size > sa.literal_column("1e-300"), size == _number(0)))
+            sent: sa.ColumnElement[Any] = sa.case((exact, sa.func.float8send(sa.cast(value, sa.Double))))
+        else:
+            sent = getattr(sa.func, f"{SENT[kind][0]}send")(value)
+        if self.selection.null == "fill":
+            zeros = "00" * _sent_dtype(kind).itemsize
+            sent = sa.case((value.is_(None), sa.literal_column(f"'\\x{zeros}'::bytea")), else_=sent)
+        return sent
+
+    def columns(self, request: Request, row: tuple[Any, ...]) -> ColumnData | None:
+        """The columns of an answer; None where one of them has fewer entries than there are rows."""
+        found, *parts = row
+        places = [_SENT_PLACES[self.folding]] * (2 if self.folding == "apart" else 1)
+        values = [_sent_dtype(self.types[f"value{i}"]) for i in range(len(self.selection.values))]
+        flags = [np.dtype("?")] * (len(parts) - len(places) - len(values))
+        dtypes: list[np.dtype[Any]] = [*places, *values, *flags]
+        if any(len(part or b"") != found * dtype.itemsize for part, dtype in zip(parts, dtypes, strict=True)):
+            return None
+        arrays = [
+            np.frombuffer(part or b"", dtype).astype(dtype.newbyteorder("="))
+            for part, dtype in zip(parts, dtypes, strict=True)
+        ]
+        sample, cell = self._unfolded(request, arrays[: len(places)])
+        data = []
+        for i, value in enumerate(self.selection.values):
+            numbers = arrays[len(places) + i]
+            if self.types[f"value{i}"] == NUMERIC and not _small(numbers, value.dtype):
+                return None
+            null = arrays[len(places) + len(values) + i] if flags else None
+            data.append(self._converted(request, i, numbers, null, sample))
+        return ColumnData(request, sample, cell, tuple(data))
+
+    def _unfolded(
+        self, request: Request, places: list[npt.NDArray[Any]]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Number of sample and cell of each row."""
+        if self.folding == "apart":
+            sample, cell = places
+        else:
+            sample = places[0] // self.selection.cells
+            cell = places[0] - sample * places[0].dtype.type(self.selection.cells)
+        if self._text:
+            return sample.astype(np.int64), cell.astype(np.int64)
+        wanted = request.ids if self.folding == "apart" else request.ids - request.ids[0]
+        if self.folding == "apart" or wanted[-1] >= SPAN:
+            return np.searchsorted(wanted, sample), cell.astype(np.int64)
+        numbers = np.empty(int(wanted[-1]) + 1, np.int64)
+        numbers[wanted] = np.arange(wanted.size)
+        return numbers[sample], cell.astype(np.int64)
+
+    def _converted(
+        self,
+        request: Request,
+        index: int,
+        numbers: npt.NDArray[Any],
+        null: npt.NDArray[np.bool_] | None,
+        sample: npt.NDArray[np.int64],
+    ) -> npt.NDArray[Any]:
+        """A value column in its dtype, with `fill` for NULL."""
+        value = self.selection.values[index]
+        if null is None or not null.any():
+            return to_dtype(numbers, value.dtype, request.locate(value.name, sample))
+        result = np.full(numbers.size, self.selection.fill, value.dtype)
+        given = np.flatnonzero(~null)
+        result[given] = to_dtype(numbers[given], value.dtype, request.locate(value.name, sample[given]))
+        return result
+
+
+_SENT_PLACES: dict[str, np.dtype[Any]] = {"int4": np.dtype(">i4"), "int8": np.dtype(">i8"), "apart": np.dtype(">i8")}
+
+
+def _sent_dtype(kind: int) -> np.dtype[Any]:
+    return np.dtype(SENT[FLOAT8 if kind == NUMERIC else kind][1])
+
+
+def _small(numbers: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    """Whether all are below the first integer that the dtype, or float8, has not: then whole ones are exact."""
+    limit = 2.0 ** (np.finfo(dtype).nmant + 1 if dtype.kind == "f" else 53)
+    return bool((np.abs(numbers) < limit).all())
+
+
+def _first() -> sa.ColumnElement[Any]:
+    return sa.bindparam(FIRST, type_=sa.BigInteger())
+
+
+def _number(value: int) -> sa.ColumnElement[Any]:
+    return sa.literal_column(repr(value))
+
+
+def _inside(column: sa.ColumnElement[Any], axis: Axis) -> sa.ColumnElement[bool]:
+    return column.between(_number(0), _number(axis.size - 1))
+
+
+def _aggregate(sent: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return sa.func.string_agg(sent, sa.literal_column("''::bytea"))
+
+
+def joined(request: Request, first: ColumnData, second: ColumnData) -> ColumnData:
+    """The columns of both halves of a request as its own."""
+    sample = np.concatenate([first.sample, second.sample + first.request.ids.size])
+    values = (np.concatenate(pair) for pair in zip(first.values, second.values, strict=True))
+    return ColumnData(request, sample, np.concatenate([first.cell, second.cell]), tuple(values))

@@ -1,0 +1,283 @@
+"""PostgreSQL: one aggregate returns a request as binary columns that numpy reads in place.
+
+Each column of a request is one value, `string_agg(float4send(value), '')`: the server joins what it would send for
+each row, and neither the driver nor Python sees a row. The aggregates of one query meet the rows in one order and
+leave NULLs out, so their lengths tell whether anything is missing. It takes psycopg, whose cursors can ask for binary
+results; other drivers read plain rows.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from rowfeed.dialects import generic
+from rowfeed.dialects._postgresql_query import (
+    IDS,
+    INTEGERS,
+    TEXTS,
+    Query,
+    array_literal,
+    exact_rows,
+    folding,
+    integer_ids,
+    joined,
+    possible,
+    samples_in,
+)
+from rowfeed.errors import DatabaseError
+from rowfeed.request import ColumnData, Ids, Request, Selection, Source
+from rowfeed.rows import sort_ids, to_columns
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from rowfeed.database import Database
+
+TIMEOUT_S = 60
+"""How long a statement may run, or wait for a lock."""
+
+CONNECT_S = 15
+"""How long connecting may take."""
+
+CANCEL_S = 1.0
+"""How long `interrupt` tries to tell the server; the reader is freed in any case."""
+
+TOO_LARGE = "54000"
+"""The code of an error for a value that would be above 1 GB."""
+
+PROTECTION = {
+    "default_transaction_read_only": "on",
+    "statement_timeout": f"{TIMEOUT_S}s",
+    "lock_timeout": f"{TIMEOUT_S}s",
+    "idle_in_transaction_session_timeout": f"{TIMEOUT_S}s",
+    "client_connection_check_interval": "1s",  # a query whose reader is gone ends; PostgreSQL 14
+    "jit": "off",  # compiling takes longer than a request
+}
+
+
+class Session(generic.Session):
+    """A session on a PostgreSQL server."""
+
+    def __init__(self, connection: sa.Connection, database: Database) -> None:
+        super().__init__(connection, database)
+        driver: Any = connection.connection.dbapi_connection
+        self._driver = driver
+        self._closing = Lock()
+        self._types: dict[Selection, dict[str, int]] = {}
+        self._queries: dict[tuple[Selection, str], Query] = {}
+        self._binary = connection.dialect.driver == "psycopg"
+        if self._binary:
+            driver.prepare_threshold = None  # a prepared plan knows nothing of how many ids will come
+
+    @classmethod
+    def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
+        url = database.full_url()
+        if url.drivername == "postgresql" and (find_spec("psycopg") or not find_spec("psycopg2")):
+            url = url.set(drivername="postgresql+psycopg")
+        options: dict[str, Any] = {}
+        if url.get_driver_name() in ("psycopg", "psycopg2") and "connect_timeout" not in url.query:
+            options["connect_timeout"] = CONNECT_S
+        return sa.create_engine(url, connect_args=options, poolclass=NullPool, hide_parameters=True)
+
+    def _protect(self) -> None:
+        """Read-only, no statement or lock without an end, and no transaction left open between statements."""
+        self._connection.dialect.set_isolation_level(self._driver, "AUTOCOMMIT")
+        names: sa.ColumnClause[str] = sa.column("name")
+        settings = sa.case(PROTECTION, value=names)
+        known = sa.select(sa.func.set_config(names, settings, sa.false())).select_from(sa.table("pg_settings", names))
+        self._connection.execute(known.where(names.in_(PROTECTION))).all()
+
+    def close(self) -> None:
+        with self._closing:
+            super().close()
+
+    def interrupt(self) -> None:
+        """End the running query. The connection is of no use afterwards: a stalled network must not keep its reader."""
+        with self._closing, suppress(Exception):  # broken or closed is what this is about
+            descriptor = os.dup(self._driver.fileno())
+            try:
+                if self._binary:
+                    self._driver.cancel_safe(timeout=CANCEL_S)
+            finally:
+                with socket.socket(fileno=descriptor) as wire:
+                    wire.shutdown(socket.SHUT_RDWR)
+
+    # What is there
+
+    def sample_ids(self, source: Source, column: str) -> Ids:
+        with self._translated(), self._snapshot():
+            rows = source.select({"sample": column}).subquery("r")
+            if self._plain_rows or not self._binary or self._types_of(rows)["sample"] not in INTEGERS:
+                return super().sample_ids(source, column)
+            with self._binary_cursors():
+                parts: Any = self._execute(integer_ids(rows)).all()
+            if any(8 * part[0] != len(part[1] or b"") for part in parts):
+                return super().sample_ids(source, column)  # names the fault
+            return sort_ids(np.frombuffer(b"".join(part[1] for part in parts), ">i8").astype(np.int64))
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """A transaction in a session that has none by itself: server-side cursors live in one."""
+        self._connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield
+        finally:
+            with suppress(sa.exc.SQLAlchemyError):
+                self._connection.exec_driver_sql("ROLLBACK")
+
+    def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        return column.collate("C")
+
+    def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
+        """Without partial indexes, which serve some requests only."""
+        found = set(inspector.get_pk_constraint(table, schema=schema)["constrained_columns"][:1])
+        for index in inspector.get_indexes(table, schema=schema):
+            if not index.get("dialect_options", {}).get("postgresql_where") and index["column_names"][0]:
+                found.add(index["column_names"][0])
+        return found
+
+    def _types_of(self, rows: sa.Subquery) -> dict[str, int]:
+        """The type of each column, as PostgreSQL numbers them; that of a domain is its base."""
+        with self._translated():
+            result = self._connection.execute(sa.select(rows).limit(0))
+            description: Any = result.cursor.description
+            return {column[0]: column[1] for column in description}
+
+    def _selection_types(self, selection: Selection) -> dict[str, int]:
+        if selection not in self._types:
+            self._types[selection] = self._types_of(selection.rows)
+        return self._types[selection]
+
+    # Reading
+
+    @contextmanager
+    def _binary_cursors(self) -> Iterator[None]:
+        """Results in the server's binary format, as long as the context lasts."""
+        from psycopg import Cursor
+        from psycopg.pq import Format
+
+        class BinaryCursor(Cursor[Any]):
+            def __init__(self, *arguments: Any, **options: Any) -> None:
+                super().__init__(*arguments, **options)
+                self.format = Format.BINARY
+
+        before = self._driver.cursor_factory
+        self._driver.cursor_factory = BinaryCursor
+        try:
+            yield
+        finally:
+            self._driver.cursor_factory = before
+
+    def _read_columns(self, request: Request) -> ColumnData | None:
+        if not self._binary or request.selection.order:
+            return None
+        query = self._query(request)
+        if query is None:
+            return None
+        try:
+            with self._binary_cursors():
+                row = self._execute(query.statement, query.parameters(request)).one()
+        except DatabaseError as error:
+            if request.ids.size == 1 or getattr(_driver_error(error), "sqlstate", None) != TOO_LARGE:
+                raise
+            half = request.ids.size // 2
+            parts = [self.read(Request(request.selection, ids)) for ids in (request.ids[:half], request.ids[half:])]
+            return joined(request, *parts)
+        return query.columns(request, tuple(row))
+
+    def _query(self, request: Request) -> Query | None:
+        """The statement for requests like this one; None where a column is of a type without a binary form here."""
+        types = self._selection_types(request.selection)
+        if not possible(request, types):
+            return None
+        key = (request.selection, folding(request))
+        if key not in self._queries:
+            self._queries[key] = Query(request.selection, types, key[1])
+        return self._queries[key]
+
+    def _read_rows(self, request: Request) -> ColumnData:
+        types = self._selection_types(request.selection)
+        if types["sample"] not in (TEXTS if request.ids.dtype.kind == "T" else INTEGERS):
+            return super()._read_rows(request)
+        rows = request.selection.rows
+        query = sa.select(*exact_rows(rows, types)).where(samples_in(rows.c.sample, types["sample"]))
+        if request.selection.order:
+            query = query.order_by(*(rows.c[f"order{i}"] for i in range(len(request.selection.order))))
+        return to_columns(request, self._execute(query, {IDS: array_literal(request.ids)}).all())
+
+    # Writing
+
+    def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Integers end at 2^63 - 1."""
+        if values.dtype.kind == "u":
+            return np.asarray(values > np.iinfo(np.int64).max)
+        return super().unstorable(values)
+
+    def write(self, table: sa.Table, chunks: Iterator[tuple[list[Any], ...]], if_exists: str) -> int:
+        for column in table.columns:
+            if isinstance(column.type, sa.String):
+                column.type = sa.Text(collation="C")  # compares bytewise, as feeds do
+        return super().write(table, chunks, if_exists)
+
+    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
+        if not self._binary:
+            super()._insert(table, columns)
+            return
+        import psycopg
+        import psycopg.sql
+
+        name = psycopg.sql.Identifier(*(part for part in (table.schema, table.name) if part))
+        names = psycopg.sql.SQL(", ").join(psycopg.sql.Identifier(column.name) for column in table.columns)
+        statement = psycopg.sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(name, names)
+        try:
+            with self._driver.cursor() as cursor, cursor.copy(statement) as copy:
+                if isinstance(table.columns[0].type, sa.Text):
+                    copy.set_types([COPY_TYPES[type(column.type)][0] for column in table.columns])
+                    for row in zip(*columns, strict=True):
+                        copy.write_row(row)
+                elif columns[0]:
+                    copy.write(_copy_binary(table, columns))
+        except psycopg.Error as error:
+            raise DatabaseError(f"{self._label} failed: {type(error).__name__}: {error}") from error
+
+
+COPY_TYPES: dict[type[Any], tuple[str, str]] = {
+    sa.Text: ("text", ""),
+    sa.SmallInteger: ("int2", ">i2"),
+    sa.Integer: ("int4", ">i4"),
+    sa.BigInteger: ("int8", ">i8"),
+    sa.REAL: ("float4", ">f4"),
+    sa.Double: ("float8", ">f8"),
+}
+"""How PostgreSQL and numpy call the types of the columns that `write` creates."""
+
+
+def _copy_binary(table: sa.Table, columns: tuple[list[Any], ...]) -> bytes:
+    """Rows of numbers in the format of COPY BINARY: the number of fields, then the length and bytes of each.
+
+    Source: postgresql.org/docs/current/sql-copy.html, "Binary Format".
+    """
+    kinds = [COPY_TYPES[type(column.type)][1] for column in table.columns]
+    fields = [(f"{part}{i}", ">i4" if part == "n" else kind) for i, kind in enumerate(kinds) for part in "nv"]
+    rows = np.empty(len(columns[0]), [("fields", ">i2"), *fields])
+    rows["fields"] = len(columns)
+    for i, (kind, column) in enumerate(zip(kinds, columns, strict=True)):
+        rows[f"n{i}"] = np.dtype(kind).itemsize
+        rows[f"v{i}"] = column
+    header = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+    return header + rows.tobytes() + b"\xff\xff"
+
+
+def _driver_error(error: BaseException) -> BaseException | None:
+    """The driver's own exception in a chain of causes."""
+    return getattr(error.__cause__, "orig", None)
