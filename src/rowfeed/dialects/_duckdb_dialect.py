@@ -1,0 +1,174 @@
+"""The little of a SQLAlchemy dialect that rowfeed needs for DuckDB, over `duckdb.connect`.
+
+It goes by a name of its own, so that it neither needs nor disturbs a dialect `duckdb` that is installed.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+import numpy.typing as npt
+import sqlalchemy as sa
+from sqlalchemy.engine import default
+from sqlalchemy.sql.compiler import IdentifierPreparer
+
+
+class Connection:
+    """A connection of DuckDB as SQLAlchemy wants one: its cursors share the connection, and so its transaction."""
+
+    def __init__(self, module: Any, duckdb: Any) -> None:
+        self.module, self.duckdb = module, duckdb
+        self._begun = False
+
+    def cursor(self) -> _Cursor:
+        return _Cursor(self.duckdb)
+
+    def begin(self) -> None:
+        self.duckdb.execute("BEGIN TRANSACTION")
+        self._begun = True
+
+    def commit(self) -> None:
+        if self._begun:
+            self._begun = False
+            self.duckdb.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self._begun:
+            self._begun = False
+            with suppress(self.module.Error):  # after some errors DuckDB has rolled back by itself
+                self.duckdb.execute("ROLLBACK")
+
+    def close(self) -> None:
+        self.duckdb.close()
+
+    def insert(self, preparer: IdentifierPreparer, table: sa.Table, arrays: list[npt.NDArray[Any]]) -> None:
+        """Insert columns in one statement. DuckDB reads NaN in an array as NULL; there is no other NULL in them."""
+        values = [
+            f"coalesce(c{i}, CAST('nan' AS DOUBLE))" if array.dtype.kind == "f" else f"c{i}"
+            for i, array in enumerate(arrays)
+        ]
+        source = f"rowfeed_{uuid4().hex}"  # a name that no table has
+        self.duckdb.register(source, {f"c{i}": array for i, array in enumerate(arrays)})
+        names = ", ".join(preparer.format_column(column) for column in table.columns)
+        into = f"{preparer.format_table(table)} ({names})"
+        try:
+            self.duckdb.execute(f"INSERT INTO {into} SELECT {', '.join(values)} FROM {source}")  # noqa: S608
+        except self.module.Error as error:
+            raise sa.exc.DBAPIError("", None, error) from error
+        finally:
+            with suppress(self.module.Error):  # after an error there is no transaction to do it in
+                self.duckdb.unregister(source)
+
+
+class _Cursor:
+    """The connection's one result."""
+
+    arraysize = 1
+    rowcount = -1
+
+    def __init__(self, duckdb: Any) -> None:
+        self._duckdb = duckdb
+
+    @property
+    def description(self) -> Any:
+        return self._duckdb.description
+
+    def execute(self, statement: str, parameters: Any = ()) -> None:
+        self._duckdb.execute(statement, list(parameters))
+
+    def executemany(self, statement: str, parameters: Any) -> None:
+        self._duckdb.executemany(statement, [list(row) for row in parameters])
+
+    def fetchone(self) -> Any:
+        return self._duckdb.fetchone()
+
+    def fetchmany(self, size: int = 1) -> Any:
+        return self._duckdb.fetchmany(size)
+
+    def fetchall(self) -> Any:
+        return self._duckdb.fetchall()
+
+    def fetchnumpy(self) -> Any:
+        return self._duckdb.fetchnumpy()
+
+    def close(self) -> None:
+        """The result stays with the connection until the next."""
+
+
+class _Preparer(IdentifierPreparer):
+    """Quotes every name: DuckDB reserves words that standard SQL does not."""
+
+    def _requires_quotes(self, value: str) -> bool:
+        return True
+
+
+class Dialect(default.DefaultDialect):
+    """What of a SQLAlchemy dialect rowfeed needs for DuckDB: quoting, binding and what tables there are."""
+
+    scheme = "rowfeed_duckdb"
+    name = "duckdb"
+    driver = "duckdb"
+    default_paramstyle = "numeric_dollar"
+    preparer = _Preparer
+    supports_statement_cache = True
+    supports_native_boolean = True
+    supports_sane_rowcount = False
+    max_identifier_length = 1_000
+
+    @classmethod
+    def import_dbapi(cls) -> Any:
+        import duckdb
+
+        return duckdb
+
+    def create_connect_args(self, url: sa.URL) -> tuple[list[Any], dict[str, Any]]:
+        return [url.database], {}
+
+    def connect(self, *arguments: Any, **options: Any) -> Any:
+        module: Any = self.loaded_dbapi
+        return Connection(module, module.connect(*arguments, **options))
+
+    def do_ping(self, dbapi_connection: Any) -> bool:
+        return True
+
+    def has_table(self, connection: sa.Connection, table_name: str, schema: str | None = None, **_: Any) -> bool:
+        return bool(self._columns(connection, table_name, schema))
+
+    def get_columns(self, connection: sa.Connection, table_name: str, schema: str | None = None, **_: Any) -> Any:
+        found = self._columns(connection, table_name, schema)
+        if not found:
+            raise sa.exc.NoSuchTableError(table_name)
+        return [{"name": row[0], "type": sa.types.NullType(), "nullable": row[1], "default": None} for row in found]
+
+    def get_pk_constraint(self, connection: sa.Connection, table_name: str, schema: str | None = None, **_: Any) -> Any:
+        found = self._ask(
+            connection,
+            "SELECT constraint_column_names FROM duckdb_constraints() WHERE constraint_type = 'PRIMARY KEY' AND "
+            "lower(table_name) = lower($1)",
+            table_name,
+            schema=schema,
+        )
+        return {"constrained_columns": list(found[0][0]) if found else [], "name": None}
+
+    def get_table_names(self, connection: sa.Connection, schema: str | None = None, **_: Any) -> list[str]:
+        return [row[0] for row in self._ask(connection, "SELECT table_name FROM duckdb_tables() WHERE", schema=schema)]
+
+    def get_view_names(self, connection: sa.Connection, schema: str | None = None, **_: Any) -> list[str]:
+        query = "SELECT view_name FROM duckdb_views() WHERE NOT internal AND"
+        return [row[0] for row in self._ask(connection, query, schema=schema)]
+
+    def _columns(self, connection: sa.Connection, table: str, schema: str | None) -> list[Any]:
+        query = "SELECT column_name, is_nullable FROM duckdb_columns() WHERE lower(table_name) = lower($1)"
+        return self._ask(connection, query, table, schema=schema, suffix=" ORDER BY column_index")
+
+    def _ask(
+        self, connection: sa.Connection, query: str, *parameters: str, schema: str | None, suffix: str = ""
+    ) -> list[Any]:
+        """Rows of a catalog function, of the current database and of a schema or the current one."""
+        and_ = "" if query.endswith(("WHERE", "AND")) else " AND"
+        schema_name = f"coalesce(${len(parameters) + 1}, current_schema())"
+        where = f" database_name = current_database() AND lower(schema_name) = lower({schema_name})"
+        found = connection.exec_driver_sql(query + and_ + where + suffix, (*parameters, schema))
+        return list(found.all())

@@ -1,0 +1,213 @@
+"""DuckDB, through its own Python API: a result comes as one numpy array per column.
+
+DuckDB keeps columns, finds rows by scanning what its zone maps do not rule out, and uses all cores for one query: so
+one join with the wanted ids, and no index.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, suppress
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from rowfeed.dialects import generic
+from rowfeed.dialects._duckdb_dialect import Dialect
+from rowfeed.exact import to_dtype
+from rowfeed.request import ColumnData, Ids, Request, Selection, Source
+from rowfeed.rows import sort_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rowfeed.database import Database
+
+INTEGERS = {f"{sign}{size}INT" for sign, size in product(("", "U"), ("TINY", "SMALL", "BIG"))} | {"INTEGER", "UINTEGER"}
+"""The integers that arrive as themselves; HUGEINT would arrive as float64."""
+
+IDS = INTEGERS - {"UBIGINT"}
+NUMBERS = INTEGERS | {"BOOLEAN", "FLOAT", "DOUBLE"}
+
+DECIMAL_DIGITS = 15
+"""A DECIMAL of so many digits, made a DOUBLE, is the nearest one."""
+
+
+class Session(generic.Session):
+    """A session on a DuckDB file."""
+
+    def __init__(self, connection: sa.Connection, database: Database) -> None:
+        super().__init__(connection, database)
+        self._own = isinstance(connection.dialect, Dialect)
+        self._types: dict[Selection, dict[str, str]] = {}
+        self._driver: Any = connection.connection.dbapi_connection
+
+    @classmethod
+    def refuse(cls, url: sa.URL) -> str | None:
+        if url.database in (None, "", ":memory:") or str(url.database).startswith(":memory:"):
+            return (
+                "expected a DuckDB file, duckdb:///path/to/file.duckdb; got a database in memory, which belongs to one "
+                "connection. Write it to a file, for example with ATTACH and COPY FROM DATABASE."
+            )
+        return None
+
+    @classmethod
+    def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
+        sa.dialects.registry.register(Dialect.scheme, Dialect.__module__, "Dialect")
+        config = {"enable_external_access": "false", **database.url.query}
+        config.pop("read_only", None)
+        options = {"config": config, "read_only": read_only}
+        url = sa.URL.create(Dialect.scheme, database=database.url.database)
+        return sa.create_engine(url, connect_args=options, poolclass=NullPool, hide_parameters=True)
+
+    def interrupt(self) -> None:
+        if self._own:
+            with suppress(self._driver.module.Error):
+                self._driver.duckdb.interrupt()
+
+    # What is there
+
+    def missing_index(self, source: Source, column: str) -> str | None:
+        """None: an index would not be used."""
+        return None
+
+    def sample_ids(self, source: Source, column: str) -> Ids:
+        rows = source.select({"sample": column}).subquery("r")
+        if self._plain_rows or not self._own or self._types_of(rows)["sample"] not in IDS:
+            return super().sample_ids(source, column)
+        ids = self._fetch(sa.select(sa.cast(rows.c.sample, sa.BigInteger).label("sample")).distinct())["sample"]
+        return super().sample_ids(source, column) if np.ma.is_masked(ids) else sort_ids(np.asarray(ids))
+
+    def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        return sa.collate(column, "binary")
+
+    def _types_of(self, rows: sa.Subquery) -> dict[str, str]:
+        result = self._execute(sa.select(rows).limit(0))
+        description: Any = result.cursor.description
+        return {column[0]: str(column[1]) for column in description}
+
+    # Reading
+
+    def _fetch(self, query: sa.Select[Any], parameters: dict[str, Any] | None = None) -> dict[str, npt.NDArray[Any]]:
+        """A result as one array per column, masked where it is NULL."""
+        with self._translated():
+            result = self._connection.execute(query, parameters or {})
+            cursor: Any = result.cursor
+            try:
+                columns: dict[str, npt.NDArray[Any]] = cursor.fetchnumpy()
+            except self._driver.module.Error as error:
+                raise sa.exc.DBAPIError("", None, error) from error
+            result.close()
+            return columns
+
+    def _read_columns(self, request: Request) -> ColumnData | None:
+        selection = request.selection
+        if not self._own or selection.order:
+            return None
+        if selection not in self._types:
+            self._types[selection] = self._types_of(selection.rows)
+        types = self._types[selection]
+        text = request.ids.dtype.kind == "T"
+        if types["sample"] not in ({"VARCHAR"} if text else IDS):
+            return None
+        if not all(types[f"axis{i}"] in INTEGERS for i in range(len(selection.axes))):
+            return None
+        if not all(types[f"value{i}"] in NUMBERS or _short(types[f"value{i}"]) for i in range(len(selection.values))):
+            return None
+        found = self._fetch(_query(selection, types, text), {"ids": request.ids.tolist()})
+        return _columns(request, found, types)
+
+    # Writing
+
+    def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Integers end at 2^63 - 1, as the column type is a signed one."""
+        if values.dtype.kind == "u":
+            return np.asarray(values > np.iinfo(np.int64).max)
+        return super().unstorable(values)
+
+    def _transaction(self) -> AbstractContextManager[Any]:
+        transaction = self._connection.begin()
+        if self._own:
+            self._driver.begin()
+        return transaction
+
+    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
+        if not self._own:
+            super()._insert(table, columns)
+        elif columns[0]:
+            self._driver.insert(self._connection.dialect.identifier_preparer, table, _arrays(table, columns))
+
+
+def _short(kind: str) -> bool:
+    return kind.startswith("DECIMAL(") and int(kind[8:].split(",")[0]) <= DECIMAL_DIGITS
+
+
+def _query(selection: Selection, types: dict[str, str], text: bool) -> sa.Select[Any]:
+    """The rows of the wanted samples, with the number of the sample from 1 on."""
+    rows = selection.rows
+    ids = sa.bindparam("ids", type_=sa.types.NullType())
+    wanted = sa.select(
+        sa.func.unnest(ids).label("id"), sa.func.generate_subscripts(ids, sa.literal_column("1")).label("n")
+    ).subquery("w")
+    sample = sa.collate(rows.c.sample, "binary") if text else rows.c.sample
+    columns: list[sa.ColumnElement[Any]] = [wanted.c.n]
+    columns += [rows.c[f"axis{i}"] for i in range(len(selection.axes))]
+    for i in range(len(selection.values)):
+        value = rows.c[f"value{i}"]
+        columns.append(value if types[f"value{i}"] in NUMBERS else sa.cast(value, sa.Double).label(f"value{i}"))
+    return sa.select(*columns).select_from(rows.join(wanted, wanted.c.id == sample))
+
+
+def _columns(request: Request, found: dict[str, npt.NDArray[Any]], types: dict[str, str]) -> ColumnData | None:
+    """The columns of a result; None where a row must be looked at, which then is named or read by itself."""
+    selection = request.selection
+    if any(np.ma.is_masked(found[f"axis{i}"]) for i in range(len(selection.axes))):
+        return None
+    sample = np.asarray(found["n"]).astype(np.int64) - 1
+    cell = np.zeros(sample.size, np.int64)
+    inside = np.ones(sample.size, bool)
+    for i, axis in enumerate(selection.axes):
+        place = np.asarray(found[f"axis{i}"])
+        inside &= (place >= 0) & (place < axis.size)
+        cell = cell * axis.size + place.astype(np.int64)
+    every = bool(inside.all())
+    if not every and selection.out_of_range != "drop":
+        return None
+    if not every:
+        sample, cell = sample[inside], cell[inside]
+    values = []
+    for i, value in enumerate(selection.values):
+        data = found[f"value{i}"] if every else found[f"value{i}"][inside]
+        if types[f"value{i}"] not in NUMBERS and not _whole_ones_fit(np.asarray(data), value.dtype):
+            return None
+        where = request.locate(value.name, sample)
+        if not np.ma.is_masked(data):
+            values.append(to_dtype(np.asarray(data), value.dtype, where))
+        elif selection.null != "fill":
+            return None
+        else:
+            values.append(_filled(data, value.dtype, selection.fill, where))
+    return ColumnData(request, sample, cell, tuple(values))
+
+
+def _filled(data: Any, dtype: np.dtype[Any], fill: float, where: Callable[[int], str]) -> npt.NDArray[Any]:
+    result = np.full(data.size, fill, dtype)
+    given = np.flatnonzero(~np.ma.getmaskarray(data))
+    result[given] = to_dtype(np.asarray(data)[given], dtype, lambda index: where(int(given[index])))
+    return result
+
+
+def _whole_ones_fit(numbers: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    """Whether all are below the first integer that the dtype has not: then whole ones are exact."""
+    limit = 2.0 ** (np.finfo(dtype).nmant + 1 if dtype.kind == "f" else 53)
+    return bool((np.abs(numbers) < limit).all())
+
+
+def _arrays(table: sa.Table, columns: tuple[list[Any], ...]) -> list[npt.NDArray[Any]]:
+    """The columns of a table as the arrays that DuckDB can scan."""
+    dtypes = {sa.SmallInteger: "i2", sa.Integer: "i4", sa.BigInteger: "i8", sa.REAL: "f4", sa.Double: "f8"}
+    types = [type(column.type) for column in table.columns]
+    return [np.array(data, dtypes.get(kind, object)) for kind, data in zip(types, columns, strict=True)]
