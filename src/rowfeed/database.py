@@ -25,7 +25,8 @@ def connect(url_or_engine: str | sa.URL | sa.Engine, *, plain_rows: bool = False
     """Say where the data is. Opens no connection yet.
 
     Args:
-        url_or_engine: A SQLAlchemy URL, `sqlite:///games.db`; or an Engine, whose way of connecting is then used.
+        url_or_engine: A SQLAlchemy URL, `sqlite:///games.db`, `mysql+pymysql://user@host/game`; or an Engine, whose
+            way of connecting is then used.
         plain_rows: Read plain rows with standard SQL instead of the engine's own fast way: slower, the same
             batches. To compare, or to get round a fault.
 
