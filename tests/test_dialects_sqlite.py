@@ -94,13 +94,13 @@ def both(path, layout, **options):
 class TestStorageClasses:
     """SQLite's columns hold anything."""
 
-    @pytest.mark.parametrize("declared", ["", "REAL", "INTEGER", "NUMERIC", "FLOAT", "BLOB"])
+    @pytest.mark.parametrize("declared", ["", "REAL", "NUMERIC"])
     def test_random_doubles_round_trip(self, tmp_path, plain, declared):
         """Every finite float64 comes back as it is: random bit patterns, subnormals, the largest and the smallest."""
         rng = np.random.default_rng(12)
         values = np.concatenate(
             [
-                rng.integers(0, 2**64, 20_000, dtype=np.uint64).view(np.float64),
+                rng.integers(0, 2**64, 10_000, dtype=np.uint64).view(np.float64),
                 rng.integers(1, 2**52, 2_000, dtype=np.uint64).view(np.float64),
                 np.ldexp(1.0, np.arange(-1074, 1024)),
                 np.ldexp(1 - 2.0**-53, np.arange(-1021, 1025)),
@@ -261,7 +261,7 @@ class TestStorageClasses:
             warnings.simplefilter("ignore", rowfeed.MissingIndexWarning)
             both(tmp_path / "a.db", grid(), samples=samples)
 
-    @examples(60)
+    @examples(50)
     @given(
         st.lists(
             st.tuples(
@@ -311,7 +311,7 @@ class TestIds:
         got = read(tmp_path / "a.db", grid(), plain, samples=ids)
         assert got[:, 1].tolist() == [ids.index(i) + 1 for i in sorted(ids)]
 
-    @examples(40)
+    @examples(30)
     @given(st.lists(st.text(), min_size=1, max_size=12, unique=True))
     def test_any_text(self, tmp_path_factory, words):
         """Any Unicode text is found, both ways, each with its own row."""
@@ -580,6 +580,15 @@ class TestGuest:
             assert read(path, grid(), plain).tolist() == [[100.5, 0, 102], [200, 0, 202.5]]
             other.execute("COMMIT")
             assert not read(path, grid(), plain).any()
+
+    def test_a_locked_database(self, path, plain):
+        """Another's exclusive lock is a DatabaseError after the time that the URL gives, not a hang; later it works."""
+        feed = rowfeed.Feed(rowfeed.connect(f"sqlite:///{path}?timeout=0.05", plain_rows=plain), grid(), shuffle=False)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(rowfeed.DatabaseError, match="locked"):
+                list(feed)
+        assert len(list(feed)) == 1
 
     @pytest.mark.parametrize(
         "name",

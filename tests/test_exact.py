@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from decimal import Decimal
 
 import numpy as np
@@ -150,6 +151,17 @@ class TestFromObjects:
         """Text and blobs are no numbers, even where they look so."""
         with pytest.raises(rowfeed.DataError, match=r"expected a number; got .* at table\.column, sample=1\. "):
             from_objects([1, value], np.dtype("float32"), where)
+
+    @pytest.mark.parametrize(
+        ("value", "dtype"),
+        [(NAN, "bool"), (INF, "int8"), (1e30, "int64"), (1e300, "float16"), (2.0**63, "int64"), (2**64, "int8")],
+    )
+    def test_a_refusal_does_not_warn(self, value, dtype):
+        """The error comes alone: no warning of numpy beside it, nor in its place where warnings are errors."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(rowfeed.DataError):
+                from_objects([value], np.dtype(dtype), where)
 
     def test_no_bulk_of_a_value_in_a_message(self):
         """A long text is cut in the message."""

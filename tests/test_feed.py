@@ -6,6 +6,7 @@ import gc
 import pickle
 import re
 import sqlite3
+import time
 import tracemalloc
 import warnings
 from contextlib import closing
@@ -69,7 +70,7 @@ class TestOrder:
 
     @pytest.mark.parametrize(
         ("batch_size", "window"),
-        [(1, 48), (1, 100), (1, 101), (4, 8), (4, 12), (7, 70), (10, 100), (32, 32), (101, 101), (200, 200)],
+        [(1, 48), (1, 101), (4, 8), (7, 70), (10, 100), (101, 101), (200, 200)],
     )
     @pytest.mark.parametrize("last_batch", ["keep", "drop"])
     def test_the_documented_order(self, path, batch_size, window, last_batch):
@@ -82,7 +83,7 @@ class TestOrder:
             got = seen(feed.batches(epoch))
             assert got == [[i + 1 for i in batch] for batch in expected]
             assert got == [feed.batch_ids(epoch, b).tolist() for b in range(len(feed))]
-            assert batch_size == 200 or has_long_cycle([i for batch in expected for i in batch]) or last_batch == "drop"
+            assert last_batch == "drop" or has_long_cycle([i for batch in expected for i in batch])
 
     def test_without_shuffle(self, path):
         """Ascending ids, in every epoch."""
@@ -212,7 +213,7 @@ class TestEpochs:
     def test_dropped_samples_change(self, path):
         """With drop, the samples that are left out change with the epoch, also where one window holds all others."""
         feed = make(path, batch_size=10, memory_bytes=memory(100), last_batch="drop")
-        came = [{i for batch in seen(feed.batches(epoch)) for i in batch} for epoch in range(12)]
+        came = [{i for batch in seen(feed.batches(epoch)) for i in batch} for epoch in range(8)]
         assert all(len(some) == 100 for some in came)
         assert len({frozenset(some) for some in came}) > 3
 
@@ -416,8 +417,8 @@ class TestMemory:
         assert base.nbytes == batch.nbytes == 24
 
     def test_the_peak_is_bounded(self, tmp_path):
-        """A table of 256,000 rows is read in memory_bytes, a fixed amount for code, and 40 bytes a sample for ids."""
-        count, memory_bytes = 8_000, 400_000
+        """A table of 192,000 rows is read in memory_bytes, a fixed amount for code, and 40 bytes a sample for ids."""
+        count, memory_bytes = 6_000, 400_000
         rows = ((s, x, y, s % 100 + 0.125) for s in range(count) for x in range(8) for y in range(4))
         columns = [("id", "INTEGER"), ("x", ""), ("y", ""), ("v", "REAL")]
         create(tmp_path / "b.db", "t", columns, rows, key=["id", "x", "y"])
@@ -430,7 +431,7 @@ class TestMemory:
             pass
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert peak < memory_bytes + 500_000 + 40 * count
+        assert peak < memory_bytes + 700_000 + 40 * count
 
     @pytest.mark.parametrize(
         ("layout", "arithmetic"),
@@ -760,6 +761,16 @@ class TestThreads:
         with pytest.raises(StopIteration):
             next(batches)
 
+    def test_closing_does_not_wait(self, path, feed, monkeypatch):
+        """Threads are told to end; nobody waits until they have been idle for long enough."""
+        monkeypatch.setattr(rowfeed.prefetch, "IDLE_S", 60.0)
+        batches = feed.batches()
+        next(batches)
+        start = time.monotonic()
+        batches.close()
+        assert time.monotonic() - start < 30
+        self.nothing_left(path)
+
     def test_left_early(self, path, feed):
         """Leaving a with block ends all."""
         with feed.batches() as batches:
@@ -874,7 +885,7 @@ class TestDatabase:
 class TestWindows:
     """Windows, requests and connections against each other."""
 
-    @examples(40)
+    @examples(25)
     @given(
         st.integers(1, 101),
         st.integers(1, 20),

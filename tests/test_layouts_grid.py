@@ -546,6 +546,23 @@ class TestWhere:
         got = read(path, rowfeed.Grid(typed, **XY, where=(typed.c.v > 710) & (typed.c.id == 7)), plain)
         assert got.tolist() == [[[0, 0, 0], [0, 0, 712], [0, 721, 0]]]
 
+    @pytest.mark.parametrize("name", ["ids", "first", "sample", "value", "ids_1", "x"])
+    def test_parameters_of_any_name(self, path, plain, name):
+        """A parameter that the user named is the user's own, whatever its name."""
+        where = sa.column("v") > sa.bindparam(name, 710)
+        got = read(path, rowfeed.Grid("cells", **XY, where=where), plain, samples=[7, 8, 9])
+        assert got[0].tolist() == [[0, 0, 0], [0, 0, 712], [0, 721, 0]]
+
+    def test_or_does_not_reach_other_conditions(self, tmp_path, plain):
+        """where= is one condition: an OR in it lets no row past the policies."""
+        line(tmp_path / "a.db", [(1, 0, None), (1, 1, 5), (2, 2, 6), (3, None, 7), (3, 3, 8)])
+        layout = rowfeed.Grid("t", **ONE, null="drop", where="id = 1 OR id = 3")
+        assert read(tmp_path / "a.db", layout, plain, samples=[1, 2, 3]).tolist() == [
+            [0, 5, 0, 0],
+            [0] * 4,
+            [0, 0, 0, 8],
+        ]
+
     def test_samples_are_those_of_the_rows_that_count(self, path, plain):
         """A sample without a row that counts is none of the feed."""
         feed = rowfeed.Feed(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from reference import create, examples, query
 
 import rowfeed
+from rowfeed.dialects.generic import IDS_PER_FETCH
 from rowfeed.samples import given_ids
 
 TEXT = np.dtypes.StringDType()
@@ -310,6 +313,24 @@ class TestOfTheRows:
         create(tmp_path / "a.db", "t", [("id", ""), ("x", ""), ("v", "")], [(i, 0, 1) for i in ids], index=["id"])
         with pytest.raises(rowfeed.SchemaError, match=rf"all integers or all text; got {shown} at t\.id.*CAST"):
             feed(tmp_path / "a.db", plain)
+
+    @pytest.mark.parametrize("odd", ["a", 2.5, None, b"a"])
+    def test_of_another_kind_after_many(self, tmp_path, plain, odd):
+        """An odd id is found behind however many others: ids come in portions."""
+        rows = [(i, 0, 1) for i in [*range(IDS_PER_FETCH), odd]]
+        create(tmp_path / "a.db", "t", [("id", ""), ("x", ""), ("v", "")], rows, index=["id"])
+        with pytest.raises((rowfeed.SchemaError, rowfeed.DataError), match=r"t\.id"):
+            feed(tmp_path / "a.db", plain)
+
+    @pytest.mark.parametrize("text", [False, True])
+    def test_more_than_one_portion(self, tmp_path, plain, text):
+        """Portions of ids are put together in order, each id once."""
+        ids = [f"{i:05}" if text else i for i in range(2 * IDS_PER_FETCH + 1)]
+        rows = [(i, 0, 1) for i in ids[::-1]] + [(ids[5], 1, 1)]
+        create(tmp_path / "a.db", "t", [("id", ""), ("x", ""), ("v", "")], rows, index=["x", "id"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", rowfeed.MissingIndexWarning)
+            assert feed(tmp_path / "a.db", plain).sample_ids.tolist() == ids
 
     @pytest.mark.parametrize("declared", ["TEXT", "TEXT COLLATE NOCASE", "TEXT COLLATE RTRIM", "VARCHAR(3)", ""])
     def test_text_under_any_collation(self, tmp_path, plain, declared):

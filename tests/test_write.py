@@ -97,7 +97,7 @@ class TestRoundTrip:
         db.write(layout, arrays)
         assert_same(back(db, layout), arrays)
 
-    @examples(50)
+    @examples(40)
     @given(st.data())
     def test_random_arrays(self, tmp_path_factory, data):
         """Dense arrays of any dtype, shape, number of values and fill, under ids of either kind."""

@@ -131,7 +131,7 @@ def _unfit(value: Any, dtype: np.dtype[Any], where: str) -> DataError:
 
 
 def _holds(name: str, value: Any) -> bool:
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         try:
             held = np.array(value).astype(name).item()
         except OverflowError:

@@ -102,7 +102,7 @@ class Epoch:
 
     def __post_init__(self) -> None:
         plan = self.plan
-        blocks = -(-plan.count // plan.block)
+        blocks = -(-int(plan.count) // plan.block)
         order: npt.NDArray[np.integer] = np.empty(0, np.int32)
         if plan.shuffle:
             order = _shuffled(blocks, plan.seed, self.number, "blocks")

@@ -117,7 +117,7 @@ class Session(generic.Session):
             return None
         if not all(types[f"value{i}"] in NUMBERS or _short(types[f"value{i}"]) for i in range(len(selection.values))):
             return None
-        found = self._fetch(_query(selection, types, text), {"ids": request.ids.tolist()})
+        found = self._fetch(_query(selection, types, text), {"rowfeed_ids": request.ids.tolist()})
         return _columns(request, found, types)
 
     # Writing
@@ -148,7 +148,7 @@ def _short(kind: str) -> bool:
 def _query(selection: Selection, types: dict[str, str], text: bool) -> sa.Select[Any]:
     """The rows of the wanted samples, with the number of the sample from 1 on."""
     rows = selection.rows
-    ids = sa.bindparam("ids", type_=sa.types.NullType())
+    ids = sa.bindparam("rowfeed_ids", type_=sa.types.NullType())
     wanted = sa.select(
         sa.func.unnest(ids).label("id"), sa.func.generate_subscripts(ids, sa.literal_column("1")).label("n")
     ).subquery("w")

@@ -188,8 +188,9 @@ class Session:
             DataError: A row breaks what the selection promises.
             DatabaseError: The database refused or failed.
         """
-        data = None if self._plain_rows else self._read_columns(request)
-        return self._read_rows(request) if data is None else data
+        with self._translated():
+            data = None if self._plain_rows else self._read_columns(request)
+            return self._read_rows(request) if data is None else data
 
     def _read_columns(self, request: Request) -> ColumnData | None:
         """The engine's own fast way; None where it has none, or where its checks say to look at the rows."""
@@ -197,13 +198,13 @@ class Session:
 
     def _read_rows(self, request: Request) -> ColumnData:
         rows = request.selection.rows
-        query = sa.select(rows).where(rows.c.sample.in_(sa.bindparam("ids", expanding=True)))
+        query = sa.select(rows).where(rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True)))
         if request.selection.order:
             query = query.order_by(*(rows.c[f"order{i}"] for i in range(len(request.selection.order))))
         ids = request.ids.tolist()
         found: list[Any] = []
         for start in range(0, len(ids), IDS_PER_QUERY):
-            found += self._execute(query, {"ids": ids[start : start + IDS_PER_QUERY]}).all()
+            found += self._execute(query, {"rowfeed_ids": ids[start : start + IDS_PER_QUERY]}).all()
         return to_columns(request, found)
 
     # Writing

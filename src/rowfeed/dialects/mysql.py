@@ -255,7 +255,7 @@ class Session(generic.Session):
         selection = request.selection
         labelled = zip(selection.rows.c, self._kinds(selection), strict=True)
         query = sa.select(*(_printable(column, kind).label(column.name) for column, kind in labelled))
-        query = query.where(selection.rows.c.sample.in_(sa.bindparam("ids", expanding=True)))
+        query = query.where(selection.rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True)))
         if selection.order:
             query = query.order_by(*(selection.rows.c[f"order{i}"] for i in range(len(selection.order))))
         ids = request.ids.tolist()
@@ -263,7 +263,7 @@ class Session(generic.Session):
         for start in range(0, len(ids), generic.IDS_PER_QUERY):
             portion = ids[start : start + generic.IDS_PER_QUERY]
             wanted = set(portion)
-            found += [row for row in self._execute(query, {"ids": portion}) if row[0] in wanted]
+            found += [row for row in self._execute(query, {"rowfeed_ids": portion}) if row[0] in wanted]
         return to_columns(request, found)
 
     # Writing

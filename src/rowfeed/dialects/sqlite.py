@@ -108,9 +108,9 @@ class Session(generic.Session):
         """One result row for the whole request, in which a place is (id - first id) · cells + cell."""
         rows, cells = request.selection.rows, request.selection.cells
         first = int(request.ids[0])
-        place = (rows.c.sample - sa.bindparam("first")) * _number(cells) + _cell(request.selection)
+        place = (rows.c.sample - sa.bindparam("rowfeed_first")) * _number(cells) + _cell(request.selection)
         query = _aggregate(request.selection, place).where(*_wanted(request.selection))
-        found, places, *values = tuple(self._execute(query, {"ids": ids, "first": first}).one())
+        found, places, *values = tuple(self._execute(query, {"rowfeed_ids": ids, "rowfeed_first": first}).one())
         where = _parse(places, np.int64)
         if where is None:
             return None
@@ -124,7 +124,7 @@ class Session(generic.Session):
         query = _aggregate(request.selection, _cell(request.selection), rows.c.sample).where(
             *_wanted(request.selection)
         )
-        groups = self._execute(query.group_by(self._bytewise(rows.c.sample)), {"ids": ids}).all()
+        groups = self._execute(query.group_by(self._bytewise(rows.c.sample)), {"rowfeed_ids": ids}).all()
         position = {name: index for index, name in enumerate(request.ids.tolist())}
         signed = self._signed_zeros(request.selection)
         groups = [group for group in groups if group[0] in position]  # a loose collation lets others through
@@ -185,7 +185,7 @@ def _wanted(selection: Selection) -> list[sa.ColumnElement[bool]]:
     IN, for which SQLite takes an index where there is one and else one scan; a join would scan for every id.
     """
     rows = selection.rows
-    ids = sa.select(sa.func.json_each(sa.bindparam("ids")).table_valued("value").c.value)
+    ids = sa.select(sa.func.json_each(sa.bindparam("rowfeed_ids")).table_valued("value").c.value)
     conditions: list[sa.ColumnElement[bool]] = [rows.c.sample.in_(ids)]
     if selection.out_of_range == "drop":
         for index, axis in enumerate(selection.axes):
