@@ -15,7 +15,8 @@ SOURCE = Path(rowfeed.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"exact", "plan"},
+    {"exact", "passwords", "plan"},
+    {"failures"},
     {"request"},
     {"rows"},
     {"samples"},
@@ -30,7 +31,7 @@ LAYERS = [
     {"layouts"},
     {"write"},
     {"database"},
-    {"read"},
+    {"read", "retry"},
     {"prefetch"},
     {"batches"},
     {"options"},

@@ -20,6 +20,7 @@ from rowfeed.plan import LastBatch, Plan, choose_window, hash_ids, parts
 from rowfeed.prefetch import Prefetcher
 from rowfeed.read import Read, RequestSize, Window
 from rowfeed.request import Ids, Selection
+from rowfeed.retry import Reader
 from rowfeed.rows import sort_ids
 from rowfeed.samples import Samples, SamplesLike, given_ids
 
@@ -117,14 +118,14 @@ class Feed:
         window = self._window()
         self._selections = {layout: known[layout] for layout in self._structure.layouts if layout in known}
         if ids is None or len(self._selections) < len(self._structure.layouts):
-            with options.db.open() as session:
+            with Reader(options.db, patient=False) as reader:
                 for layout in self._structure.layouts:
                     if layout not in self._selections:
-                        self._selections[layout] = layout.selection(session)
-                        _warn_without_index(session, layout)
-                ids = self._list_ids(session) if ids is None else ids
+                        self._selections[layout] = reader.run(layout.selection)
+                        _warn_without_index(reader.run(layout.missing_index), layout)
+                ids = reader.run(self._list_ids) if ids is None else ids
                 for layout in self._structure.layouts:
-                    _check_kind(session, layout, ids)
+                    _check_kind(reader.run(layout.sample_kind), layout, ids)
         ids.flags.writeable = False
         self._ids = ids
         self._plan = Plan(ids.size, options.batch_size, window, options.shuffle, options.seed, options.last_batch)
@@ -195,7 +196,7 @@ class Feed:
             if not isinstance(value, (int, np.integer)) or value < 0:
                 raise ArgumentError(f"expected 0 or more; got {name}={value!r}. Count from 0.")
         first = start // self._plan.batches_per_window
-        windows = Prefetcher(self._windows(self._plan, epoch, first), self._options.db.open, self._options.connections)
+        windows = Prefetcher(self._windows(self._plan, epoch, first), self._make_reader, self._options.connections)
         return Batches(windows, self._structure, self._plan, epoch, start, self._options.transform)
 
     def arrays(self) -> Batch:
@@ -214,9 +215,12 @@ class Feed:
                 f"{size:,} bytes. Iterate over the feed instead."
             )
         plan = Plan(self._ids.size, self._ids.size, self._ids.size, shuffle=False)
-        windows = Prefetcher(self._windows(plan, 0, 0), self._options.db.open, self._options.connections)
+        windows = Prefetcher(self._windows(plan, 0, 0), self._make_reader, self._options.connections)
         with Batches(windows, self._structure, plan, 0, 0, None) as batches:
             return next(batches)
+
+    def _make_reader(self) -> Reader:
+        return Reader(self._options.db)
 
     def _windows(self, plan: Plan, epoch: int, first: int) -> Iterator[Window]:
         share = self._options.memory_bytes // 4 // self._options.connections
@@ -320,8 +324,7 @@ def _physical_memory() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _warn_without_index(session: Session, layout: Layout) -> None:
-    statement = session.missing_index(layout.source, layout.sample)
+def _warn_without_index(statement: str | None, layout: Layout) -> None:
     if statement:
         warnings.warn(
             f"{layout.source.label} has no index that starts with {layout.sample}, so each request scans the whole "
@@ -331,8 +334,7 @@ def _warn_without_index(session: Session, layout: Layout) -> None:
         )
 
 
-def _check_kind(session: Session, layout: Layout, ids: Ids) -> None:
-    kind = session.sample_kind(layout.source, layout.sample)
+def _check_kind(kind: type[int] | type[str] | None, layout: Layout, ids: Ids) -> None:
     given = str if ids.dtype.kind == "T" else int
     if kind is not None and kind is not given:
         words = {int: "integers", str: "text"}

@@ -29,6 +29,7 @@ from sqlalchemy.sql.operators import custom_op
 
 from rowfeed.dialects import generic
 from rowfeed.exact import to_dtype
+from rowfeed.failures import Failure
 from rowfeed.request import ColumnData, Request, Selection
 
 if TYPE_CHECKING:
@@ -66,6 +67,12 @@ class Session(generic.Session):
             poolclass=NullPool,
             hide_parameters=True,
         )
+
+    @classmethod
+    def failure(cls, error: BaseException) -> Failure:
+        """A file that another process holds is free in a moment."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # without what makes it extended
+        return Failure.TRANSIENT if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) else Failure.PERMANENT
 
     def _protect(self) -> None:
         self._connection.exec_driver_sql("PRAGMA query_only = ON")
