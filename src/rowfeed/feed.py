@@ -134,6 +134,8 @@ class Feed:
                 f'expected at least one whole batch of {options.batch_size} with last_batch="drop"; got {ids.size} '
                 'samples. Pass a smaller batch_size, or last_batch="keep".'
             )
+        share = options.memory_bytes // 4 // options.connections
+        self._reads = [Read(layout, chosen, RequestSize(share, chosen)) for layout, chosen in self._selections.items()]
         self._epochs_begun = 0
 
     def _window(self) -> int:
@@ -223,11 +225,9 @@ class Feed:
         return Reader(self._options.db)
 
     def _windows(self, plan: Plan, epoch: int, first: int) -> Iterator[Window]:
-        share = self._options.memory_bytes // 4 // self._options.connections
-        reads = [Read(layout, chosen, RequestSize(share, chosen)) for layout, chosen in self._selections.items()]
         order = plan.epoch(epoch)
         for window in range(first, plan.windows):
-            yield Window(self._ids, order.window(window), reads, self._options.connections)
+            yield Window(self._ids, order.window(window), self._reads, self._options.connections)
 
     # Which samples
 
