@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from dataclasses import replace as replaced
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -197,9 +198,32 @@ class Feed:
         for name, value in (("epoch", epoch), ("start", start)):
             if not isinstance(value, (int, np.integer)) or value < 0:
                 raise ArgumentError(f"expected 0 or more; got {name}={value!r}. Count from 0.")
-        first = start // self._plan.batches_per_window
-        windows = Prefetcher(self._windows(self._plan, epoch, first), self._make_reader, self._options.connections)
-        return Batches(windows, self._structure, self._plan, epoch, start, self._options.transform)
+        return self._batches(self._windows(self._plan, epoch, self._first_window(start)), epoch, start)
+
+    def running(self, epoch: int, start: int, go_on: Callable[[], bool]) -> Batches:
+        """For front ends: as `batches`, and while its last window is used, the first of the next epoch is read.
+
+        Args:
+            epoch: The epoch to begin with.
+            start: The batch to begin with.
+            go_on: Asked, on a reading thread, whether there will be a next epoch.
+        """
+
+        def windows() -> Iterator[Window]:
+            yield from self._windows(self._plan, epoch, self._first_window(start))
+            for later in count(epoch + 1):
+                if not go_on():
+                    return
+                yield from self._windows(self._plan, later, 0)
+
+        return self._batches(windows(), epoch, start, goes_on=True)
+
+    def _batches(self, windows: Iterator[Window], epoch: int, start: int, goes_on: bool = False) -> Batches:
+        prefetcher = Prefetcher(windows, self._make_reader, self._options.connections)
+        return Batches(prefetcher, self._structure, self._plan, epoch, start, self._options.transform, goes_on)
+
+    def _first_window(self, start: int) -> int:
+        return start // self._plan.batches_per_window
 
     def arrays(self) -> Batch:
         """All samples in ascending order of their ids, in RAM: for small feeds. No `transform`, no padding.
