@@ -15,7 +15,7 @@ SOURCE = Path(rowfeed.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"exact", "passwords", "plan"},
+    {"exact", "passwords", "plan", "stats"},
     {"failures"},
     {"request"},
     {"rows"},
