@@ -15,7 +15,7 @@ SOURCE = Path(rowfeed.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"exact", "plan"},
+    {"exact", "ids", "plan"},
     {"request"},
     {"rows"},
     {"samples"},

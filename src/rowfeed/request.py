@@ -18,9 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.visitors import replacement_traverse
 
 from rowfeed.errors import ArgumentError
-
-Ids: TypeAlias = npt.NDArray[Any]
-"""Sample ids: ascending int64, or text (numpy StringDType) in the order of code points, which is that of its UTF-8."""
+from rowfeed.ids import IdKind, Ids
 
 TableLike: TypeAlias = "str | sa.FromClause | sa.Select[Any]"
 Where: TypeAlias = "str | sa.ColumnElement[bool] | None"
@@ -147,6 +145,7 @@ class Selection:
         null: What a NULL means: `error`; `drop`, the row does not count; `fill`, the value is `fill`.
         fill: The value that stands for NULL with `null="fill"`.
         out_of_range: What a coordinate outside of its axis means: `error`; `drop`, the row does not count.
+        kind: What the sample column is made of; None where the table was empty.
     """
 
     source: Source
@@ -157,6 +156,7 @@ class Selection:
     null: str = "error"
     fill: float = 0
     out_of_range: str = "error"
+    kind: IdKind | None = None
 
     @property
     def cells(self) -> int:

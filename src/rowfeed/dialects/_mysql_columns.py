@@ -10,7 +10,8 @@ import numpy.typing as npt
 from rowfeed.dialects._mysql_wire import Rows
 from rowfeed.errors import DataError
 from rowfeed.exact import to_dtype
-from rowfeed.request import Ids, Request, Selection
+from rowfeed.ids import INT64_MAX, Ids
+from rowfeed.request import Request, Selection
 
 DECIMALS = (0, 246)
 """Types of columns, as drivers number them, whose numbers come as DOUBLE."""
@@ -65,9 +66,11 @@ def _positions(ids: Ids, found: npt.NDArray[Any]) -> npt.NDArray[np.int64] | Non
 
     Rows mostly come in runs of one id, so one search a run does.
     """
-    if found.dtype.kind not in "iu" or (found.dtype == np.uint64 and bool((found > np.iinfo(np.int64).max).any())):
+    if found.dtype.kind not in "iu":
         return None
-    found = found.astype(np.int64)
+    if found.dtype.kind != ids.dtype.kind and bool(((found < 0) | (found > np.uint64(INT64_MAX))).any()):
+        return None
+    found = found.astype(ids.dtype)
     starts = np.flatnonzero(found[1:] != found[:-1]) + 1 if found.size else np.empty(0, np.int64)
     starts = np.concatenate((np.zeros(min(1, found.size), np.int64), starts))
     names = found[starts]

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from rowfeed.exact import to_dtype
-from rowfeed.request import Axis, ColumnData, Ids, Request, Selection
+from rowfeed.ids import INT64_MAX, IdKind, Ids
+from rowfeed.request import Axis, ColumnData, Request, Selection
 
 IDS, FIRST = "rowfeed_ids", "rowfeed_first"
 """The bound parameters."""
@@ -24,8 +25,10 @@ SENT = {16: ("bool", "?"), 21: ("int2", ">i2"), 23: ("int4", ">i4"), 20: ("int8"
 
 FLOAT4, FLOAT8, NUMERIC = 700, 701, 1700
 INTEGERS = {21, 23, 20}
-TEXTS = {25: "TEXT[]", 1043: "TEXT[]", 1042: "BPCHAR[]"}
-"""The types of text ids, and as what the wanted ids are compared: CHAR(n) pads both sides."""
+UUID, BYTEA = 2950, 17
+COLLATED = {25: "TEXT[]", 1043: "TEXT[]", 1042: "BPCHAR[]"}
+TEXTS = COLLATED | {UUID: "UUID[]", BYTEA: "BYTEA[]"}
+"""The types of ids that are text here, and as what the wanted ids are compared: CHAR(n) pads both sides."""
 
 SPAN = 1 << 22
 """Ids within such a span get their numbers from a table, which beats a search."""
@@ -47,10 +50,13 @@ class _Array(sa.types.UserDefinedType[str]):
         return self.name
 
 
-def array_literal(ids: Ids) -> str:
-    """Ids as the text of an array; NULL, which equals nothing, for text that PostgreSQL cannot have."""
+def array_literal(ids: Ids, kind: IdKind) -> str:
+    """Ids as the text of an array; without numbers, and NULL for text, that PostgreSQL cannot have in the column."""
     if ids.dtype.kind != "T":
-        return f"{{{','.join(map(str, ids.tolist()))}}}"
+        names = map(str, ids[ids <= np.uint64(INT64_MAX)].tolist() if ids.dtype.kind == "u" else ids.tolist())
+        return f"{{{','.join(names)}}}"
+    if kind is IdKind.BYTES:
+        return "{" + ",".join(rf'"\\x{i}"' for i in ids.tolist()) + "}"
     quoted = (f'"{i.replace(chr(92), chr(92) * 2).replace(chr(34), chr(92) + chr(34))}"' for i in ids.tolist())
     return f"{{{','.join('NULL' if chr(0) in i else i for i in quoted)}}}"
 
@@ -87,7 +93,7 @@ def possible(request: Request, types: dict[str, int]) -> bool:
     values = {types[f"value{i}"] for i in range(len(selection.values))}
     # Which whole numbers lie outside is not asked in SQL of types that have NaN and infinity.
     reals = set() if selection.out_of_range == "drop" else {FLOAT4, FLOAT8, NUMERIC}
-    samples = TEXTS if request.ids.dtype.kind == "T" else INTEGERS
+    samples = {"T": TEXTS, "i": INTEGERS}.get(request.ids.dtype.kind, ())
     return types["sample"] in samples and axes <= INTEGERS | reals and values <= SENT.keys() | {NUMERIC}
 
 
@@ -105,9 +111,9 @@ class Query:
     types: dict[str, int]
     folding: str
 
-    def parameters(self, request: Request) -> dict[str, Any]:
-        """What is bound for a request."""
-        ids = {IDS: array_literal(request.ids)}
+    def parameters(self, request: Request, kind: IdKind) -> dict[str, Any]:
+        """What is bound for a request, whose ids are of a kind."""
+        ids = {IDS: array_literal(request.ids, kind)}
         return ids if self._text or self.folding == "apart" else ids | {FIRST: int(request.ids[0])}
 
     @property
@@ -123,7 +129,9 @@ class Query:
         if self._text:
             wanted = sa.func.unnest(sa.bindparam(IDS, type_=_Array(TEXTS[kind])))
             names = wanted.table_valued(sa.column("id"), with_ordinality="n", name="w").render_derived()
-            same = sa.collate(rows.c.sample, "C") == sa.collate(names.c.id, "C")  # a loose collation lets others in
+            same = rows.c.sample == names.c.id
+            if kind in COLLATED:
+                same = sa.collate(rows.c.sample, "C") == sa.collate(names.c.id, "C")  # a loose one lets others in
             source = rows.join(names, same)
             sample = names.c.n - _number(1)
         else:

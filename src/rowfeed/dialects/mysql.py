@@ -23,7 +23,8 @@ from sqlalchemy.dialects import mysql
 from rowfeed.dialects import _mysql_columns, _mysql_wire, generic
 from rowfeed.dialects._mysql_columns import DECIMALS
 from rowfeed.errors import DatabaseError, DependencyError
-from rowfeed.request import ColumnData, Ids, Request, Selection, Source
+from rowfeed.ids import FORMS, IdKind, Ids, merged, namer, narrowed, objects_of
+from rowfeed.request import ColumnData, Request, Selection, Source
 from rowfeed.rows import to_columns
 
 if TYPE_CHECKING:
@@ -147,28 +148,40 @@ class Session(generic.Session):
         return "utf8mb4_0900_bin" if version >= (8, 0, 17) else None
 
     def sample_ids(self, source: Source, column: str) -> Ids:
-        if self._wire is None or self._plain_rows or self.sample_kind(source, column) is not int:
+        if self._wire is None or self._plain_rows or self.sample_kind(source, column) is not IdKind.INTEGERS:
             return super().sample_ids(source, column)
         ids = source.select({"sample": column}).subquery("r").c.sample
-        found = bytearray()
+        found = {np.dtype(np.int64): bytearray(), np.dtype(np.uint64): bytearray()}
 
         def take(rows: _mysql_wire.Rows) -> bool:
             data = rows["c0"]
-            if data.dtype.kind not in "iu" or (data.dtype == np.uint64 and bool((data > np.iinfo(np.int64).max).any())):
+            if data.dtype.kind not in "iu":
                 return False
-            found.extend(data.astype(np.int64).tobytes())
+            wide = np.dtype(np.uint64 if data.dtype == np.uint64 else np.int64)
+            found[wide].extend(data.astype(wide).tobytes())
             return True
 
         statement = self._literal(sa.select(ids).distinct())
         if statement is None or not self._read(statement, take):
             return super().sample_ids(source, column)
-        return np.unique(np.frombuffer(found, np.int64))
+        return merged((narrowed(np.unique(np.frombuffer(ids, kind))) for kind, ids in found.items()), column)
+
+    def sample_kind(self, source: Source, column: str) -> IdKind | None:
+        """UUIDs come as text, and are told from it by what they equal."""
+        kind = super().sample_kind(source, column)
+        if kind is not IdKind.TEXT or not self._is_mariadb:
+            return kind
+        name = source.select({"sample": column}).subquery("r").c.sample
+        same = name == sa.func.replace(name, sa.literal_column("'-'"), sa.literal_column("''"))
+        found = self._execute(sa.select(name, same).where(name.is_not(None)).limit(1)).first()
+        text, equal = tuple(found) if found else ("", False)
+        return IdKind.UUIDS if equal and FORMS[IdKind.UUIDS].fullmatch(text) else kind
 
     # Reading
 
     def _read_columns(self, request: Request) -> ColumnData | None:
         selection = request.selection
-        if self._wire is None or selection.order or request.ids.dtype.kind != "i":
+        if self._wire is None or selection.order or request.ids.dtype.kind == "T":
             return None
         if selection not in self._statements:
             self._statements[selection] = self._statement(selection)
@@ -258,13 +271,16 @@ class Session(generic.Session):
         query = query.where(selection.rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True)))
         if selection.order:
             query = query.order_by(*(selection.rows.c[f"order{i}"] for i in range(len(selection.order))))
-        ids = request.ids.tolist()
-        found: list[Any] = []
-        for start in range(0, len(ids), generic.IDS_PER_QUERY):
-            portion = ids[start : start + generic.IDS_PER_QUERY]
-            wanted = set(portion)
-            found += [row for row in self._execute(query, {"rowfeed_ids": portion}) if row[0] in wanted]
-        return to_columns(request, found)
+        kind = self._kind(request)
+        name, found = namer(kind), list[Any]()
+        for start in range(0, request.ids.size, generic.IDS_PER_QUERY):
+            portion = request.ids[start : start + generic.IDS_PER_QUERY]
+            wanted, bound = set(portion.tolist()), self._bound(portion, kind)
+            found += [row for row in self._execute(query, {"rowfeed_ids": bound}) if name(row[0]) in wanted]
+        return to_columns(request, found, kind)
+
+    def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
+        return objects_of(ids, IdKind.TEXT if kind is IdKind.UUIDS else kind)
 
     # Writing
 
@@ -301,6 +317,10 @@ class Session(generic.Session):
     def _column_type(self, given: Any) -> Any:
         if isinstance(given, sa.String):
             return mysql.VARCHAR(given.length, charset="utf8mb4", collation=self._exact_collation or "utf8mb4_bin")
+        if isinstance(given, sa.LargeBinary):
+            return mysql.VARBINARY(given.length)
+        if isinstance(given, sa.Numeric) and not isinstance(given, sa.Float):
+            return mysql.BIGINT(unsigned=True)
         return mysql.FLOAT() if isinstance(given, sa.REAL) else given
 
     def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

@@ -28,7 +28,9 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.operators import custom_op
 
 from rowfeed.dialects import generic
+from rowfeed.errors import DataError
 from rowfeed.exact import to_dtype
+from rowfeed.ids import IdKind, Ids, objects_of, within
 from rowfeed.request import ColumnData, Request, Selection
 
 if TYPE_CHECKING:
@@ -77,10 +79,15 @@ class Session(generic.Session):
         return column.collate("BINARY")
 
     def _read_columns(self, request: Request) -> ColumnData | None:
+        if request.selection.order or request.ids.dtype.kind == "u" or self._kind(request) is IdKind.BYTES:
+            return None
         ids = json.dumps(request.ids.tolist(), ensure_ascii=False)
-        if request.selection.order or r"\u0000" in ids or self._hides_json_each:
+        if r"\u0000" in ids or self._hides_json_each:
             return None
         return self._read_folded(request, ids) if _foldable(request) else self._read_grouped(request, ids)
+
+    def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
+        return objects_of(within(ids), kind)
 
     @cached_property
     def _hides_json_each(self) -> bool:
@@ -147,6 +154,13 @@ class Session(generic.Session):
         if values.dtype.kind == "u":
             return np.asarray(values > np.iinfo(np.int64).max)
         return super().unstorable(values)
+
+    def key_type(self, ids: Ids, kind: IdKind) -> Any:
+        if ids.dtype == np.uint64:
+            raise DataError(
+                f"expected ids that sqlite stores unchanged, below 2^63; got {ids.max()} among ids. Pass text ids."
+            )
+        return super().key_type(ids, kind)
 
     def table_options(self) -> dict[str, Any]:
         return {"sqlite_with_rowid": False}

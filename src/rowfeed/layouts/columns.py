@@ -75,8 +75,9 @@ class Columns(Layout):
 
     def selection(self, session: Session) -> Selection:
         session.check(self.source, (self.sample, *self.values))
+        kind = session.sample_kind(self.source, self.sample)
         values = tuple(Value(name, np.dtype(self.dtype)) for name in self.values)
-        return Selection(self.source, self.sample, (), values, null=self.null, fill=self.fill)
+        return Selection(self.source, self.sample, (), values, null=self.null, fill=self.fill, kind=kind)
 
     def empty(self, samples: int) -> Array:
         return filled((samples, *self.sample_shape), self.fill, self.dtype)

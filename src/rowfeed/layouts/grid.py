@@ -120,6 +120,7 @@ class Grid(Layout):
             null=self.null,
             fill=self.fill,
             out_of_range=self.out_of_range,
+            kind=session.sample_kind(self.source, self.sample),
         )
 
     def empty(self, samples: int) -> Array:
