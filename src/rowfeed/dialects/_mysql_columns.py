@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from rowfeed.dialects._mysql_wire import Rows
 from rowfeed.errors import DataError
-from rowfeed.exact import to_dtype
+from rowfeed.exact import decimals_fit, to_dtype
 from rowfeed.ids import INT64_MAX, Ids
 from rowfeed.request import Request, Selection
 
@@ -48,7 +48,7 @@ def take(request: Request, kinds: list[int], parts: list[list[npt.NDArray[Any]]]
     first = 1 + len(selection.axes)
     for index, value in enumerate(selection.values):
         data = np.ascontiguousarray(rows[f"c{first + index}"])
-        if kinds[first + index] in DECIMALS and not _below_rounding(data, value.dtype):
+        if kinds[first + index] in DECIMALS and not decimals_fit(data, value.dtype):
             return False
         try:
             data = to_dtype(data, value.dtype, request.locate(value.name, sample))
@@ -78,9 +78,3 @@ def _positions(ids: Ids, found: npt.NDArray[Any]) -> npt.NDArray[np.int64] | Non
     if names.size and not (int(place.max()) < ids.size and bool((ids[place] == names).all())):
         return None
     return np.repeat(place, np.diff(np.append(starts, found.size)))
-
-
-def _below_rounding(data: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
-    """Whether DECIMALs that came as DOUBLE are so small that whole ones among them are exact in the dtype."""
-    limit = 2.0 ** (np.finfo(dtype).nmant + 1 if dtype.kind == "f" else 53)
-    return bool((np.abs(data) < limit).all())

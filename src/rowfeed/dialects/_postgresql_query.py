@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from rowfeed.exact import to_dtype
+from rowfeed.exact import decimals_fit, to_dtype
 from rowfeed.ids import INT64_MAX, IdKind, Ids
 from rowfeed.request import Axis, ColumnData, Request, Selection
 
@@ -178,6 +178,8 @@ class Query:
         if kind == NUMERIC:
             size = sa.func.abs(value)
             exact = sa.and_(size < _number(2**53), sa.or_(size > sa.literal_column("1e-300"), size == _number(0)))
+            if self.selection.values[index].dtype.kind != "f":
+                exact = sa.and_(exact, value == sa.func.trunc(value))  # the float8 of 1.00000000000000000001 is whole
             sent: sa.ColumnElement[Any] = sa.case((exact, sa.func.float8send(sa.cast(value, sa.Double))))
         else:
             sent = getattr(sa.func, f"{SENT[kind][0]}send")(value)
@@ -203,7 +205,7 @@ class Query:
         data = []
         for i, value in enumerate(self.selection.values):
             numbers = arrays[len(places) + i]
-            if self.types[f"value{i}"] == NUMERIC and not _small(numbers, value.dtype):
+            if self.types[f"value{i}"] == NUMERIC and not decimals_fit(numbers, value.dtype):
                 return None
             null = arrays[len(places) + len(values) + i] if flags else None
             data.append(self._converted(request, i, numbers, null, sample))
@@ -250,12 +252,6 @@ _SENT_PLACES: dict[str, np.dtype[Any]] = {"int4": np.dtype(">i4"), "int8": np.dt
 
 def _sent_dtype(kind: int) -> np.dtype[Any]:
     return np.dtype(SENT[FLOAT8 if kind == NUMERIC else kind][1])
-
-
-def _small(numbers: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
-    """Whether all are below the first integer that the dtype, or float8, has not: then whole ones are exact."""
-    limit = 2.0 ** (np.finfo(dtype).nmant + 1 if dtype.kind == "f" else 53)
-    return bool((np.abs(numbers) < limit).all())
 
 
 def _first() -> sa.ColumnElement[Any]:

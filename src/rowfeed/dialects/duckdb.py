@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from rowfeed.dialects import generic
 from rowfeed.dialects._duckdb_dialect import Dialect
-from rowfeed.exact import to_dtype
+from rowfeed.exact import decimals_fit, to_dtype
 from rowfeed.ids import IdKind, Ids, narrowed, objects_of, sort_ids
 from rowfeed.request import ColumnData, Request, Selection, Source
 
@@ -204,7 +204,7 @@ def _columns(request: Request, found: dict[str, npt.NDArray[Any]], types: dict[s
     values = []
     for i, value in enumerate(selection.values):
         data = found[f"value{i}"] if every else found[f"value{i}"][inside]
-        if types[f"value{i}"] not in NUMBERS and not _whole_ones_fit(np.asarray(data), value.dtype):
+        if types[f"value{i}"] not in NUMBERS and not decimals_fit(np.asarray(data), value.dtype):
             return None
         where = request.locate(value.name, sample)
         if not np.ma.is_masked(data):
@@ -221,12 +221,6 @@ def _filled(data: Any, dtype: np.dtype[Any], fill: float, where: Callable[[int],
     given = np.flatnonzero(~np.ma.getmaskarray(data))
     result[given] = to_dtype(np.asarray(data)[given], dtype, lambda index: where(int(given[index])))
     return result
-
-
-def _whole_ones_fit(numbers: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
-    """Whether all are below the first integer that the dtype has not: then whole ones are exact."""
-    limit = 2.0 ** (np.finfo(dtype).nmant + 1 if dtype.kind == "f" else 53)
-    return bool((np.abs(numbers) < limit).all())
 
 
 def _arrays(table: sa.Table, columns: tuple[list[Any], ...]) -> list[npt.NDArray[Any]]:

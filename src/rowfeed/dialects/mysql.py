@@ -247,8 +247,11 @@ class Session(generic.Session):
         """
         columns: list[sa.ColumnElement[Any]] = []
         for column, kind in zip(selection.rows.c, self._kinds(selection), strict=True):
-            decimal = kind in DECIMALS and column.name.startswith("value")
-            number = column if kind == FLOAT else _double(column) if decimal else _printable(column, kind)
+            number: sa.ColumnElement[Any] = column if kind == FLOAT else _printable(column, kind)
+            if kind in DECIMALS and column.name.startswith("value"):
+                number = _double(column)
+                if selection.values[int(column.name[5:])].dtype.kind != "f":  # that of 1.00000000000000000001 is whole
+                    number = sa.case((column == sa.func.truncate(column, sa.literal_column("0")), number))
             columns.append(number.label(column.name))
         if selection.null != "fill" or self._wire is None:
             return sa.select(*columns)
@@ -259,7 +262,8 @@ class Session(generic.Session):
             zero: sa.ColumnElement[Any] = sa.literal_column(
                 "CAST(0 AS UNSIGNED)" if unsigned[index] else "0"
             )  # or the type would be DECIMAL
-            columns[index] = sa.func.coalesce(columns[index].element, zero)
+            null = selection.rows.c[f"value{index - first}"].is_(None)
+            columns[index] = sa.case((null, zero), else_=columns[index].element)
         nulls = [selection.rows.c[f"value{i}"].is_(None) for i in range(len(selection.values))]
         return sa.select(*columns, *nulls)
 
