@@ -471,6 +471,8 @@ def test_sessions_are_read_only(url):
         shown = {name: session._execute(sa.text(f"SHOW {name}")).scalar() for name in postgresql.PROTECTION}
     assert shown.pop("default_transaction_read_only") == "on"
     assert shown.pop("jit") == "off"
+    assert shown.pop("TimeZone") == "UTC"
+    assert shown.pop("DateStyle").startswith("ISO")
     assert shown.pop("client_connection_check_interval") == "1s"
     assert set(shown.values()) == {"1min"}
 

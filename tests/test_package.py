@@ -15,7 +15,8 @@ SOURCE = Path(rowfeed.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"exact", "ids", "plan"},
+    {"dates", "ids", "plan"},
+    {"exact"},
     {"request"},
     {"rows"},
     {"samples"},

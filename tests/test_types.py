@@ -17,7 +17,7 @@ import pytest
 from engines import ENGINES, place
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import examples
+from reference import SLOW, examples
 
 import rowfeed
 from rowfeed.request import Request
@@ -88,11 +88,20 @@ TYPES = {
     | {"numeric": [*WIDE, *WHOLE, Decimal("NaN"), Decimal("Infinity"), Decimal("-Infinity")]},
 }
 TABLES = {(engine, kind): f"t{number}" for engine, kinds in TYPES.items() for number, kind in enumerate(kinds)}
+KNOWN = {}
 CASES = [(e, way, k, d) for e, kinds in TYPES.items() for way in ("fast", "plain") for k in kinds for d in DTYPES]
 
 
 def held(value, dtype):
     """The bits of a value in a dtype, as an integer; None where the dtype does not hold it."""
+    key = (type(value), str(value), dtype)
+    if key not in KNOWN:
+        KNOWN[key] = worked_out(value, dtype)
+    return KNOWN[key]
+
+
+def worked_out(value, dtype):
+    """What `held` says, with fractions."""
     if isinstance(value, Decimal) and not value.is_finite():
         value = float(value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -191,7 +200,9 @@ def test_into_every_dtype(sessions, engine, way, kind, dtype):
         assert found.dtype == dtype
         wrong = [(values[i], b) for i, b in zip(good, bits_of(found), strict=True) if b != expected[i]]
         assert not wrong
-    for i in sorted(set(range(len(values))) - set(good)):
+    bad = sorted(set(range(len(values))) - set(good))
+    step = 1 if SLOW else max(1, len(bad) // 4)  # one in so many, which are others for each dtype
+    for i in bad[(DTYPES.index(dtype) + (way == "fast")) % step :: step]:
         with pytest.raises(rowfeed.DataError) as caught:
             read(session, layout, selection, sorted([*good[:2], i]))
         message = str(caught.value)
@@ -264,7 +275,7 @@ def test_written_and_read_back(engine, request, tmp_path):
     """Any array of any dtype comes back bit for bit in both ways, or is refused before anything is written."""
     with place(engine, request, tmp_path) as where:
 
-        @examples(24, slow=500)
+        @examples(12, slow=500)
         @given(st.sampled_from(DTYPES).flatmap(numbers))
         def survives(array):
             layout = rowfeed.Columns("t", sample="id", columns="v", dtype=array.dtype)

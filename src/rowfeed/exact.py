@@ -3,7 +3,7 @@
 The rule: an integer must survive unchanged. A real number is rounded to the nearest one that a float dtype has, as
 everywhere in numerics, but must not overflow; for an integer dtype it must be a whole number. NaN and infinity pass
 into float dtypes alone. A DECIMAL is an integer where it is whole, else a real, which is rounded once, from all its
-digits.
+digits. Dates and times are no numbers: they go into datetime64 and timedelta64 alone (`rowfeed.dates`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rowfeed import dates
 from rowfeed.errors import DataError
 
 Where = Callable[[int], str]
@@ -72,6 +73,8 @@ def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], where: Where) -> 
     Raises:
         DataError: An object is no number, or does not fit.
     """
+    if dates.is_date(dtype):
+        return dates.from_objects(objects, dtype, where)
     numbers = [_number(value, dtype, where, index) for index, value in enumerate(objects)]
     real = np.array([isinstance(number, float) for number in numbers], bool)
     negative = np.array([number < 0 for number in numbers], bool)
@@ -109,9 +112,10 @@ def _number(value: Any, dtype: np.dtype[Any], where: Where, index: int) -> int |
     if isinstance(value, float):
         return value
     if not isinstance(value, int):
+        of_date = dates.dtype_for(value)
+        way = f'Read it with Columns(…, dtype="{of_date}")' if of_date else "Fix the row"
         raise DataError(
-            f"expected a number; got {_brief(value)} at {where(index)}. "
-            "Fix the row, or CAST the column in a selectable."
+            f"expected a number; got {_brief(value)} at {where(index)}. {way}, or CAST the column in a selectable."
         )
     if -(2**63) <= value < 2**64:
         return value

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.sql.visitors import replacement_traverse
 
+from rowfeed.dates import is_date
 from rowfeed.errors import ArgumentError
 from rowfeed.ids import IdKind, Ids
 
@@ -154,7 +155,7 @@ class Selection:
     values: tuple[Value, ...]
     order: tuple[str, ...] = ()
     null: str = "error"
-    fill: float = 0
+    fill: Any = 0
     out_of_range: str = "error"
     kind: IdKind | None = None
 
@@ -162,6 +163,11 @@ class Selection:
     def cells(self) -> int:
         """Cells of one sample."""
         return prod(axis.size for axis in self.axes)
+
+    @property
+    def has_dates(self) -> bool:
+        """Whether a value is a date or a time."""
+        return any(is_date(value.dtype) for value in self.values)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rowfeed.dates import NOUNS
 from rowfeed.errors import DataError
 from rowfeed.exact import from_objects
 from rowfeed.ids import IdKind, namer
@@ -39,7 +40,7 @@ def to_columns(request: Request, rows: Sequence[Sequence[Any]], kind: IdKind) ->
     values = []
     for value, objects in zip(selection.values, columns[1 + len(selection.axes) :], strict=False):
         where = request.locate(value.name, sample)
-        values.append(from_objects(_filled(objects, selection, where), value.dtype, where))
+        values.append(from_objects(_filled(objects, selection, value.dtype, where), value.dtype, where))
     return ColumnData(request, sample, cell, tuple(values))
 
 
@@ -55,7 +56,9 @@ def _in_range(rows: list[Any], selection: Selection) -> list[Any]:
     return [row for row in rows if not any(map(outside, row[1:], sizes))]
 
 
-def _filled(objects: Sequence[Any], selection: Selection, where: Callable[[int], str]) -> Sequence[Any]:
+def _filled(
+    objects: Sequence[Any], selection: Selection, dtype: np.dtype[Any], where: Callable[[int], str]
+) -> Sequence[Any]:
     """Values with `fill` for NULL, or the error that says where one is."""
     if all(value is not None for value in objects):
         return objects
@@ -63,7 +66,8 @@ def _filled(objects: Sequence[Any], selection: Selection, where: Callable[[int],
         return [selection.fill if value is None else value for value in objects]
     ways = 'null="drop" or null="fill"' if selection.axes else 'null="fill"'
     at = where(next(index for index, value in enumerate(objects) if value is None))
-    raise DataError(f"expected a number; got NULL at {at}. Fix the row, or pass {ways}.")
+    noun = NOUNS.get(dtype.kind, "a number")
+    raise DataError(f"expected {noun}; got NULL at {at}. Fix the row, or pass {ways}.")
 
 
 def _coordinates(
@@ -76,7 +80,8 @@ def _coordinates(
         if value is None:
             fix = ' (null="fill" fills values, a coordinate has no fill)' if request.selection.null == "fill" else ""
             raise DataError(f'{axis.name} must be an integer; got NULL at {at}{fix}. Fix the row, or pass null="drop".')
-        if isinstance(value, (bool, str, bytes)) or value != value or value in _INFINITE or value != int(value):
+        number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+        if not number or value != value or value in _INFINITE or value != int(value):
             raise DataError(
                 f"{axis.name} must be an integer; got {value!r} at {at}. Fix the row, or CAST it in a selectable."
             )

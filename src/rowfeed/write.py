@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sqlalchemy as sa
 
+from rowfeed.dates import is_date, unit_of
 from rowfeed.errors import ArgumentError, DataError
 from rowfeed.ids import IdKind, Ids
 from rowfeed.layouts.base import checked_choice
@@ -61,6 +62,8 @@ def _table(layout: Layout, sample_type: Any, session: Session) -> sa.Table:
 
 def _column_type(dtype: np.dtype[Any]) -> Any:
     """The narrowest standard SQL type that holds all of a dtype."""
+    if is_date(dtype):
+        return sa.Time() if dtype.kind == "m" else sa.Date() if unit_of(dtype) == "D" else sa.DateTime()
     if dtype.kind == "f":
         return sa.Double() if dtype.itemsize == 8 else sa.REAL()
     bits = dtype.itemsize * 8 + (dtype.kind == "u") if dtype.kind != "b" else 8
@@ -79,4 +82,5 @@ def _chunks(layout: Layout, arrays: Any, ids: Ids, kind: IdKind, session: Sessio
                     f"{layout.source.label}.{name}, {layout.sample}={ids[sample[row]]}. "
                     "Replace it, or make it the fill."
                 )
-        yield (session.key_objects(ids[sample], kind), *(column.tolist() for column in columns))
+        places = (column.tolist() for column in columns[: len(columns) - len(values)])
+        yield (session.key_objects(ids[sample], kind), *places, *map(session.value_objects, values))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
+from rowfeed.dates import from_ticks
 from rowfeed.exact import decimals_fit, to_dtype
 from rowfeed.ids import INT64_MAX, IdKind, Ids
 from rowfeed.request import Axis, ColumnData, Request, Selection
@@ -17,10 +18,18 @@ from rowfeed.request import Axis, ColumnData, Request, Selection
 IDS, FIRST = "rowfeed_ids", "rowfeed_first"
 """The bound parameters."""
 
+DATES = {1082: ("date_", "D"), 1114: ("timestamp_", "us"), 1184: ("timestamptz_", "us")}
+TIMES = {1083: ("time_", "us")}
+"""By type number: the name, as in `date_send`, and the unit of dates, counted from 2000 on, and of times."""
+
+INTERVAL, TIMETZ = 1186, 1266
+DAYS_1970_2000 = 10_957
+
 SENT = {16: ("bool", "?"), 21: ("int2", ">i2"), 23: ("int4", ">i4"), 20: ("int8", ">i8")} | {
     700: ("float4", ">f4"),
     701: ("float8", ">f8"),
 }
+SENT |= {kind: (name, ">i4" if unit == "D" else ">i8") for kind, (name, unit) in (DATES | TIMES).items()}
 """By type number: the name, as in `int4send`, and what numpy calls what that sends."""
 
 FLOAT4, FLOAT8, NUMERIC = 700, 701, 1700
@@ -29,6 +38,10 @@ UUID, BYTEA = 2950, 17
 COLLATED = {25: "TEXT[]", 1043: "TEXT[]", 1042: "BPCHAR[]"}
 TEXTS = COLLATED | {UUID: "UUID[]", BYTEA: "BYTEA[]"}
 """The types of ids that are text here, and as what the wanted ids are compared: CHAR(n) pads both sides."""
+
+OF_KIND = {"M": DATES.keys(), "m": TIMES.keys()}
+NUMBERS = {*SENT, NUMERIC} - {*DATES, *TIMES}
+"""The types of columns that can be sent for a dtype: of dates, of times, of numbers."""
 
 SPAN = 1 << 22
 """Ids within such a span get their numbers from a table, which beats a search."""
@@ -67,8 +80,17 @@ def samples_in(sample: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[boo
 
 
 def exact_rows(rows: sa.Subquery, types: dict[str, int]) -> list[sa.ColumnElement[Any]]:
-    """Columns for plain rows; float4 as float8, since a driver would read 0.1 for 0.10000000149011612."""
-    return [sa.cast(column, sa.Double) if types[column.name] == FLOAT4 else column for column in rows.c]
+    """Columns for plain rows: float4 as float8, since a driver would read 0.1 for 0.10000000149011612; dates as text,
+    since Python has not all of them.
+    """
+
+    def exact(column: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[Any]:
+        if kind == FLOAT4:
+            return sa.cast(column, sa.Double)
+        return sa.cast(column, sa.Text) if kind in {*DATES, *TIMES, INTERVAL, TIMETZ} else column
+
+    kinds = ((column, types[column.name] if not column.name.startswith("sample") else 0) for column in rows.c)
+    return [exact(column, kind).label(column.name) for column, kind in kinds]
 
 
 def integer_ids(rows: sa.Subquery) -> sa.Select[Any]:
@@ -90,11 +112,16 @@ def possible(request: Request, types: dict[str, int]) -> bool:
     """Whether all columns are of types that the aggregate can send, and the ids of the type of their column."""
     selection = request.selection
     axes = {types[f"axis{i}"] for i in range(len(selection.axes))}
-    values = {types[f"value{i}"] for i in range(len(selection.values))}
     # Which whole numbers lie outside is not asked in SQL of types that have NaN and infinity.
     reals = set() if selection.out_of_range == "drop" else {FLOAT4, FLOAT8, NUMERIC}
     samples = {"T": TEXTS, "i": INTEGERS}.get(request.ids.dtype.kind, ())
-    return types["sample"] in samples and axes <= INTEGERS | reals and values <= SENT.keys() | {NUMERIC}
+    return (
+        types["sample"] in samples
+        and axes <= INTEGERS | reals
+        and all(
+            types[f"value{i}"] in OF_KIND.get(value.dtype.kind, NUMBERS) for i, value in enumerate(selection.values)
+        )
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,6 +235,12 @@ class Query:
             if self.types[f"value{i}"] == NUMERIC and not decimals_fit(numbers, value.dtype):
                 return None
             null = arrays[len(places) + len(values) + i] if flags else None
+            if value.dtype.kind in OF_KIND:
+                found_dates = self._dates(i, numbers, null)
+                if found_dates is None:
+                    return None
+                data.append(found_dates)
+                continue
             data.append(self._converted(request, i, numbers, null, sample))
         return ColumnData(request, sample, cell, tuple(data))
 
@@ -228,6 +261,20 @@ class Query:
         numbers = np.empty(int(wanted[-1]) + 1, np.int64)
         numbers[wanted] = np.arange(wanted.size)
         return numbers[sample], cell.astype(np.int64)
+
+    def _dates(
+        self, index: int, ticks: npt.NDArray[Any], null: npt.NDArray[np.bool_] | None
+    ) -> npt.NDArray[Any] | None:
+        """A column of dates or times; None where one is infinite or does not fit."""
+        kind, dtype = self.types[f"value{index}"], self.selection.values[index].dtype
+        days = DAYS_1970_2000 if kind in DATES else 0
+        ends = np.iinfo(ticks.dtype)
+        if days and bool(((ticks == ends.min) | (ticks == ends.max)).any()):
+            return None
+        found = from_ticks(ticks.astype(np.int64), (DATES | TIMES)[kind][1], days, dtype)
+        if found is not None and null is not None:
+            found[null] = self.selection.fill
+        return found
 
     def _converted(
         self,

@@ -6,7 +6,9 @@ one join with the wanted ids, and no index.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
+from datetime import timedelta
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from rowfeed.dates import clock
 from rowfeed.dialects import generic
 from rowfeed.dialects._duckdb_dialect import Dialect
 from rowfeed.exact import decimals_fit, to_dtype
@@ -118,7 +121,7 @@ class Session(generic.Session):
 
     def _read_columns(self, request: Request) -> ColumnData | None:
         selection = request.selection
-        if not self._own or selection.order:
+        if not self._own or selection.order or selection.has_dates:
             return None
         if selection not in self._types:
             self._types[selection] = self._types_of(selection.rows)
@@ -133,6 +136,24 @@ class Session(generic.Session):
         ids = objects_of(request.ids, self._kind(request))
         found = self._fetch(_query(selection, types), {"rowfeed_ids": ids})
         return _columns(request, found, types)
+
+    def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
+        """Dates as text, of which Python has not all; those with a time zone in UTC, whatever zone is set."""
+        if not self._own:
+            return super()._row_columns(selection)
+        if selection not in self._types:
+            self._types[selection] = self._types_of(selection.rows)
+        types, columns = self._types[selection], list[sa.ColumnElement[Any]]()
+        for column in selection.rows.c:
+            kind = types[column.name]
+            printed: sa.ColumnElement[Any] = sa.cast(column, sa.String)
+            if kind == "TIMESTAMP WITH TIME ZONE":
+                printed = sa.func.coalesce(
+                    sa.cast(sa.func.make_timestamp(sa.func.epoch_us(column)), sa.String), printed
+                )
+            dated = kind.startswith(("DATE", "TIME", "INTERVAL")) and column.name.startswith("value")
+            columns.append(printed.label(column.name) if dated else column)
+        return columns
 
     # Writing
 
@@ -150,6 +171,9 @@ class Session(generic.Session):
         if values.dtype.kind == "u":
             return np.asarray(values > np.iinfo(np.int64).max)
         return super().unstorable(values)
+
+    def clock_objects(self, times: Sequence[timedelta]) -> list[Any]:
+        return [clock(elapsed) for elapsed in times]
 
     def _transaction(self) -> AbstractContextManager[Any]:
         transaction = self._connection.begin()
@@ -232,6 +256,8 @@ def _arrays(table: sa.Table, columns: tuple[list[Any], ...]) -> list[npt.NDArray
         sa.BigInteger: "i8",
         sa.REAL: "f4",
         sa.Double: "f8",
+        sa.Date: "M8[us]",
+        sa.DateTime: "M8[us]",
     }
     types = [type(column.type) for column in table.columns]
     return [np.array(data, dtypes.get(kind, object)) for kind, data in zip(types, columns, strict=True)]

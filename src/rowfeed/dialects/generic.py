@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from rowfeed.dates import is_date, unit_of
 from rowfeed.errors import ArgumentError, DatabaseError, DependencyError, SchemaError
 from rowfeed.ids import TEXT, IdKind, Ids, check_kind, ids_from_objects, merged, objects_of, sort_ids
-from rowfeed.request import ColumnData, Request, Source
+from rowfeed.request import ColumnData, Request, Selection, Source
 from rowfeed.rows import to_columns
 
 if TYPE_CHECKING:
@@ -214,7 +216,9 @@ class Session:
     def _read_rows(self, request: Request) -> ColumnData:
         rows = request.selection.rows
         kind = self._kind(request)
-        query = sa.select(rows).where(rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True)))
+        query = sa.select(*self._row_columns(request.selection)).where(
+            rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True))
+        )
         if request.selection.order:
             query = query.order_by(*(rows.c[f"order{i}"] for i in range(len(request.selection.order))))
         ids = self._bound(request.ids, kind)
@@ -222,6 +226,10 @@ class Session:
         for start in range(0, len(ids), IDS_PER_QUERY):
             found += self._execute(query, {"rowfeed_ids": ids[start : start + IDS_PER_QUERY]}).all()
         return to_columns(request, found, kind)
+
+    def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
+        """The columns of plain rows, in such a form that the driver changes none of them."""
+        return list(selection.rows.c)
 
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         """Ids as the driver takes them for a column of such a kind."""
@@ -266,9 +274,30 @@ class Session:
         """SQLAlchemy's name of the engine."""
         return self._connection.dialect.name
 
+    storable_dates: ClassVar[dict[str, tuple[Any, Any]]] = {
+        "M": (np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")),
+        "m": (np.timedelta64(0, "us"), np.timedelta64(86_399_999_999, "us")),
+    }
+    """The first and the last date, and time, of the columns that `write` creates."""
+
     def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Which of these values a column of the engine would change in silence: bool, shaped as the values."""
-        return np.zeros(values.shape, bool)
+        if not is_date(values.dtype):
+            return np.zeros(values.shape, bool)
+        low, high = (np.array(bound).astype(values.dtype) for bound in self.storable_dates[values.dtype.kind])
+        return np.asarray((values < low) | (values > high))
+
+    def value_objects(self, values: npt.NDArray[Any]) -> list[Any]:
+        """Values as `write` inserts them."""
+        if not is_date(values.dtype):
+            return list(values.tolist())
+        days = values.dtype.kind == "M" and unit_of(values.dtype) == "D"
+        objects: list[Any] = values.astype(f"{values.dtype.kind}8[{'D' if days else 'us'}]").tolist()
+        return objects if values.dtype.kind == "M" else self.clock_objects(objects)
+
+    def clock_objects(self, times: Sequence[timedelta]) -> list[Any]:
+        """Times of day as `write` inserts them."""
+        return [(datetime.min + elapsed).time() for elapsed in times]
 
     has_uuids = False
     """Whether `write` makes a column of UUIDs, and not one of text, for ids that are UUIDs."""

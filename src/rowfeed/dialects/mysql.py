@@ -10,16 +10,18 @@ bytewise here, since most collations take 'ab', 'AB' and 'ab ' for one.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from rowfeed.dates import clock
 from rowfeed.dialects import _mysql_columns, _mysql_wire, generic
 from rowfeed.dialects._mysql_columns import DECIMALS
 from rowfeed.errors import DatabaseError, DependencyError
@@ -55,12 +57,15 @@ class Session(generic.Session):
     @classmethod
     def open(cls, database: Database, *, read_only: bool = True) -> Self:
         try:
-            return super().open(database, read_only=read_only)
+            session = super().open(database, read_only=read_only)
         except DependencyError as error:
             raise DependencyError(
                 f"expected the driver {error.__cause__.name!r}, which {database.label} needs. "  # type: ignore[union-attr]
                 'Install PyMySQL, pip install "rowfeed[mysql]", and begin the URL with mysql+pymysql://.'
             ) from error
+        if read_only:
+            session._execute(sa.text("SET SESSION time_zone = '+00:00'"))  # a TIMESTAMP is an instant
+        return session
 
     @classmethod
     def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
@@ -181,7 +186,7 @@ class Session(generic.Session):
 
     def _read_columns(self, request: Request) -> ColumnData | None:
         selection = request.selection
-        if self._wire is None or selection.order or request.ids.dtype.kind == "T":
+        if self._wire is None or selection.order or selection.has_dates or request.ids.dtype.kind == "T":
             return None
         if selection not in self._statements:
             self._statements[selection] = self._statement(selection)
@@ -321,6 +326,8 @@ class Session(generic.Session):
     def _column_type(self, given: Any) -> Any:
         if isinstance(given, sa.String):
             return mysql.VARCHAR(given.length, charset="utf8mb4", collation=self._exact_collation or "utf8mb4_bin")
+        if isinstance(given, (sa.DateTime, sa.Time)):
+            return (mysql.DATETIME if isinstance(given, sa.DateTime) else mysql.TIME)(fsp=6)
         if isinstance(given, sa.LargeBinary):
             return mysql.VARBINARY(given.length)
         if isinstance(given, sa.Numeric) and not isinstance(given, sa.Float):
@@ -334,6 +341,14 @@ class Session(generic.Session):
         if values.dtype.kind == "u":
             return np.asarray(values > np.iinfo(np.int64).max)
         return super().unstorable(values)
+
+    storable_dates: ClassVar = {
+        **generic.Session.storable_dates,
+        "m": (np.timedelta64(-3_020_399, "s"), np.timedelta64(3_020_399, "s")),  # 838:59:59
+    }
+
+    def clock_objects(self, times: Sequence[timedelta]) -> list[Any]:
+        return [clock(elapsed) for elapsed in times]
 
     def table_options(self) -> dict[str, Any]:
         return {f"{self.engine_name}_engine": "InnoDB", f"{self.engine_name}_charset": "utf8mb4"}

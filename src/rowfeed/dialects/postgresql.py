@@ -64,6 +64,8 @@ PROTECTION = {
     "lock_timeout": f"{TIMEOUT_S}s",
     "idle_in_transaction_session_timeout": f"{TIMEOUT_S}s",
     "client_connection_check_interval": "1s",  # a query whose reader is gone ends; PostgreSQL 14
+    "TimeZone": "UTC",
+    "DateStyle": "ISO",
     "jit": "off",  # compiling takes longer than a request
 }
 
@@ -215,12 +217,15 @@ class Session(generic.Session):
             self._queries[key] = Query(request.selection, types, key[1])
         return self._queries[key]
 
+    def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
+        return exact_rows(selection.rows, self._selection_types(selection))
+
     def _read_rows(self, request: Request) -> ColumnData:
         types = self._selection_types(request.selection)
         if types["sample"] not in (TEXTS if request.ids.dtype.kind == "T" else INTEGERS):
             return super()._read_rows(request)
         rows = request.selection.rows
-        query = sa.select(*exact_rows(rows, types)).where(samples_in(rows.c.sample, types["sample"]))
+        query = sa.select(*self._row_columns(request.selection)).where(samples_in(rows.c.sample, types["sample"]))
         if request.selection.order:
             query = query.order_by(*(rows.c[f"order{i}"] for i in range(len(request.selection.order))))
         kind = self._kind(request)
@@ -273,6 +278,9 @@ COPY_TYPES: dict[type[Any], tuple[str, str]] = {
     sa.LargeBinary: ("bytea", ""),
     sa.UUID: ("uuid", ""),
     sa.Numeric: ("numeric", ""),
+    sa.Date: ("date", ""),
+    sa.DateTime: ("timestamp", ""),
+    sa.Time: ("time", ""),
     sa.SmallInteger: ("int2", ">i2"),
     sa.Integer: ("int4", ">i4"),
     sa.BigInteger: ("int8", ">i8"),
