@@ -182,6 +182,6 @@ def merged(parts: Iterable[Ids], origin: str) -> Ids:
     return sort_ids(np.concatenate(given) if len(given) > 1 else given[0])
 
 
-def within(ids: Ids, dtype: type[np.signedinteger[Any]] = np.int64) -> Ids:
-    """The ids that fit into a signed type: others cannot be in a column of it."""
-    return ids[ids <= np.uint64(np.iinfo(dtype).max)].astype(dtype) if ids.dtype.kind == "u" else ids
+def within_int64(ids: Ids) -> Ids:
+    """The ids that a column of signed integers can have."""
+    return ids[ids <= np.uint64(INT64_MAX)].astype(np.int64) if ids.dtype.kind == "u" else ids

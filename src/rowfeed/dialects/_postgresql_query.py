@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from rowfeed.dates import from_ticks
 from rowfeed.exact import decimals_fit, to_dtype
-from rowfeed.ids import INT64_MAX, IdKind, Ids
+from rowfeed.ids import IdKind, Ids, within_int64
 from rowfeed.request import Axis, ColumnData, Request, Selection
 
 IDS, FIRST = "rowfeed_ids", "rowfeed_first"
@@ -66,8 +66,7 @@ class _Array(sa.types.UserDefinedType[str]):
 def array_literal(ids: Ids, kind: IdKind) -> str:
     """Ids as the text of an array; without numbers, and NULL for text, that PostgreSQL cannot have in the column."""
     if ids.dtype.kind != "T":
-        names = map(str, ids[ids <= np.uint64(INT64_MAX)].tolist() if ids.dtype.kind == "u" else ids.tolist())
-        return f"{{{','.join(names)}}}"
+        return f"{{{','.join(map(str, within_int64(ids).tolist()))}}}"
     if kind is IdKind.BYTES:
         return "{" + ",".join(rf'"\\x{i}"' for i in ids.tolist()) + "}"
     quoted = (f'"{i.replace(chr(92), chr(92) * 2).replace(chr(34), chr(92) + chr(34))}"' for i in ids.tolist())

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from rowfeed.dates import is_date, unit_of
+from rowfeed.dialects._storage import Storage
 from rowfeed.errors import ArgumentError, DatabaseError, DependencyError, SchemaError
 from rowfeed.ids import TEXT, IdKind, Ids, check_kind, ids_from_objects, merged, objects_of, sort_ids
 from rowfeed.request import ColumnData, Request, Selection, Source
@@ -32,7 +30,7 @@ EXTRAS = {"duckdb": '"rowfeed[duckdb]"', "psycopg": '"rowfeed[postgresql]"', "py
 """What to install for a missing driver, where it is not the driver's own name."""
 
 
-class Session:
+class Session(Storage):
     """One open connection. It belongs to the thread that opened it; only `interrupt` may be called from another.
 
     Use as a context manager: leaving it closes the connection.
@@ -273,55 +271,6 @@ class Session:
     def engine_name(self) -> str:
         """SQLAlchemy's name of the engine."""
         return self._connection.dialect.name
-
-    storable_dates: ClassVar[dict[str, tuple[Any, Any]]] = {
-        "M": (np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")),
-        "m": (np.timedelta64(0, "us"), np.timedelta64(86_399_999_999, "us")),
-    }
-    """The first and the last date, and time, of the columns that `write` creates."""
-
-    def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Which of these values a column of the engine would change in silence: bool, shaped as the values."""
-        if not is_date(values.dtype):
-            return np.zeros(values.shape, bool)
-        low, high = (np.array(bound).astype(values.dtype) for bound in self.storable_dates[values.dtype.kind])
-        return np.asarray((values < low) | (values > high))
-
-    def value_objects(self, values: npt.NDArray[Any]) -> list[Any]:
-        """Values as `write` inserts them."""
-        if not is_date(values.dtype):
-            return list(values.tolist())
-        days = values.dtype.kind == "M" and unit_of(values.dtype) == "D"
-        objects: list[Any] = values.astype(f"{values.dtype.kind}8[{'D' if days else 'us'}]").tolist()
-        return objects if values.dtype.kind == "M" else self.clock_objects(objects)
-
-    def clock_objects(self, times: Sequence[timedelta]) -> list[Any]:
-        """Times of day as `write` inserts them."""
-        return [(datetime.min + elapsed).time() for elapsed in times]
-
-    has_uuids = False
-    """Whether `write` makes a column of UUIDs, and not one of text, for ids that are UUIDs."""
-
-    def key_type(self, ids: Ids, kind: IdKind) -> Any:
-        """The type of the sample column that `write` creates.
-
-        Raises:
-            DataError: The engine has none.
-        """
-        if kind is IdKind.INTEGERS:
-            return sa.BigInteger() if ids.dtype == np.int64 else sa.Numeric(20, 0)
-        if kind is IdKind.UUIDS and self.has_uuids:
-            return sa.UUID()
-        longest = max(1, *map(len, ids.tolist())) if ids.size else 1
-        return sa.LargeBinary(-(-longest // 2)) if kind is IdKind.BYTES else sa.String(longest)
-
-    def key_objects(self, ids: Ids, kind: IdKind) -> list[Any]:
-        """Sample ids as `write` inserts them."""
-        return objects_of(ids, IdKind.TEXT if kind is IdKind.UUIDS and not self.has_uuids else kind)
-
-    def table_options(self) -> dict[str, Any]:
-        """Options of the table that `write` creates, as `sqlalchemy.Table` takes them."""
-        return {}
 
     def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
         names = [column.name for column in table.columns]

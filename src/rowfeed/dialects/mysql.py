@@ -10,20 +10,19 @@ bytewise here, since most collations take 'ab', 'AB' and 'ab ' for one.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from rowfeed.dates import clock
 from rowfeed.dialects import _mysql_columns, _mysql_wire, generic
 from rowfeed.dialects._mysql_columns import DECIMALS
+from rowfeed.dialects._mysql_storage import Storage, column_type
 from rowfeed.errors import DatabaseError, DependencyError
 from rowfeed.ids import FORMS, IdKind, Ids, merged, namer, narrowed, objects_of
 from rowfeed.request import ColumnData, Request, Selection, Source
@@ -42,7 +41,7 @@ FLOAT, BIT = 4, 16
 """Types of columns, as drivers number them, that are not read as they are."""
 
 
-class Session(generic.Session):
+class Session(Storage, generic.Session):
     """A session on a MariaDB or MySQL server."""
 
     def __init__(self, connection: sa.Connection, database: Database) -> None:
@@ -299,7 +298,7 @@ class Session(generic.Session):
         CREATE TABLE is no part of a transaction here: so a failure leaves no half table, and `replace` no gap.
         """
         for column in table.columns:
-            column.type = self._column_type(column.type)
+            column.type = column_type(column.type, self._exact_collation)
         with self._translated():
             exists = sa.inspect(self._connection).has_table(table.name, schema=table.schema)
             self._connection.rollback()
@@ -322,33 +321,6 @@ class Session(generic.Session):
         self._connection.exec_driver_sql(
             f"RENAME TABLE {', '.join(f'{name(before)} TO {name(after)}' for before, after in pairs)}"
         )
-
-    def _column_type(self, given: Any) -> Any:
-        if isinstance(given, sa.String):
-            return mysql.VARCHAR(given.length, charset="utf8mb4", collation=self._exact_collation or "utf8mb4_bin")
-        if isinstance(given, (sa.DateTime, sa.Time)):
-            return (mysql.DATETIME if isinstance(given, sa.DateTime) else mysql.TIME)(fsp=6)
-        if isinstance(given, sa.LargeBinary):
-            return mysql.VARBINARY(given.length)
-        if isinstance(given, sa.Numeric) and not isinstance(given, sa.Float):
-            return mysql.BIGINT(unsigned=True)
-        return mysql.FLOAT() if isinstance(given, sa.REAL) else given
-
-    def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """NaN and infinity are refused, -0.0 becomes 0.0, and integers end at 2^63 - 1 in the columns of `write`."""
-        if values.dtype.kind == "f":
-            return np.asarray(~np.isfinite(values) | ((values == 0) & np.signbit(values)))
-        if values.dtype.kind == "u":
-            return np.asarray(values > np.iinfo(np.int64).max)
-        return super().unstorable(values)
-
-    storable_dates: ClassVar = {
-        **generic.Session.storable_dates,
-        "m": (np.timedelta64(-3_020_399, "s"), np.timedelta64(3_020_399, "s")),  # 838:59:59
-    }
-
-    def clock_objects(self, times: Sequence[timedelta]) -> list[Any]:
-        return [clock(elapsed) for elapsed in times]
 
     def table_options(self) -> dict[str, Any]:
         return {f"{self.engine_name}_engine": "InnoDB", f"{self.engine_name}_charset": "utf8mb4"}

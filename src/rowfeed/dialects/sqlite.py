@@ -32,7 +32,7 @@ from rowfeed.dates import clock
 from rowfeed.dialects import generic
 from rowfeed.errors import DataError
 from rowfeed.exact import to_dtype
-from rowfeed.ids import IdKind, Ids, objects_of, within
+from rowfeed.ids import IdKind, Ids, objects_of, within_int64
 from rowfeed.request import ColumnData, Request, Selection
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Session(generic.Session):
         return self._read_folded(request, ids) if _foldable(request) else self._read_grouped(request, ids)
 
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
-        return objects_of(within(ids), kind)
+        return objects_of(within_int64(ids), kind)
 
     @cached_property
     def _hides_json_each(self) -> bool:
