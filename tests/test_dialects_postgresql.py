@@ -274,7 +274,8 @@ def test_types_at_their_extremes(url, kind, values, dtypes):
         ("double precision", 1e39, "float32", 'dtype="float64"'),
         ("double precision", 0.5, "int32", 'dtype="float32"'),
         ("real", float("nan"), "int32", 'dtype="float64"'),
-        ("numeric", 10**20, "int64", "CAST the column"),
+        ("numeric", 10**20, "int64", 'dtype="float64"'),
+        ("numeric", 10**20 + 1, "int64", "CAST the column"),
     ],
 )
 @pytest.mark.parametrize("plain", [False, True], ids=["columns", "rows"])

@@ -170,7 +170,7 @@ def _unfit(value: Any, dtype: np.dtype[Any], where: str) -> DataError:
 
 def _holds(name: str, value: Any) -> bool:
     if isinstance(value, float) and not math.isfinite(value):
-        return name.startswith("float")
+        return name == "float64"
     with np.errstate(over="ignore", invalid="ignore"):
         try:
             held = np.array(value).astype(name).item()
