@@ -273,7 +273,8 @@ def test_types_at_their_extremes(url, kind, values, dtypes):
         ("double precision", 1e39, "float32", 'dtype="float64"'),
         ("double precision", 0.5, "int32", 'dtype="float32"'),
         ("real", float("nan"), "int32", 'dtype="float64"'),
-        ("numeric", 10**20, "int64", "CAST the column"),
+        ("numeric", 10**20, "int64", 'dtype="float64"'),
+        ("numeric", 10**20 + 1, "int64", "CAST the column"),
     ],
 )
 @pytest.mark.parametrize("plain", [False, True], ids=["columns", "rows"])
@@ -472,6 +473,8 @@ def test_sessions_are_read_only(url):
         shown = {name: session._execute(sa.text(f"SHOW {name}")).scalar() for name in names}
     assert shown.pop("default_transaction_read_only") == "on"
     assert shown.pop("jit") == "off"
+    assert shown.pop("TimeZone") == "UTC"
+    assert shown.pop("DateStyle").startswith("ISO")
     assert shown.pop("client_connection_check_interval") == "1s"
     assert set(shown.values()) == {"54s"}
 

@@ -15,14 +15,15 @@ SOURCE = Path(rowfeed.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"exact", "passwords", "plan", "stats"},
-    {"failures"},
+    {"dates", "ids", "passwords", "plan", "stats"},
+    {"exact", "failures"},
     {"request"},
     {"rows"},
     {"samples"},
+    {"dialects._storage"},
     {"dialects.generic"},
     {"dialects"},
-    {"dialects._mysql_wire", "dialects._duckdb_dialect", "dialects._postgresql_query"},
+    {"dialects._mysql_storage", "dialects._mysql_wire", "dialects._duckdb_dialect", "dialects._postgresql_query"},
     {"dialects._mysql_columns"},
     {"dialects.duckdb", "dialects.mysql", "dialects.postgresql", "dialects.sqlite"},
     {"dialects.mariadb"},

@@ -14,15 +14,15 @@ import numpy as np
 
 from rowfeed.batches import Batch, Batches, Layouts, Transform
 from rowfeed.database import Database
-from rowfeed.errors import ArgumentError, DataError, MissingIndexWarning, SchemaError
+from rowfeed.errors import ArgumentError, DataError, MissingIndexWarning
+from rowfeed.ids import IdKind, Ids, check_kind, merged
 from rowfeed.layouts import Layout
 from rowfeed.options import Options
 from rowfeed.plan import LastBatch, Plan, choose_window, hash_ids, parts
 from rowfeed.prefetch import Prefetcher
 from rowfeed.read import Read, RequestSize, Window
-from rowfeed.request import Ids, Selection
+from rowfeed.request import Selection
 from rowfeed.retry import Reader
-from rowfeed.rows import sort_ids
 from rowfeed.samples import Samples, SamplesLike, given_ids
 from rowfeed.stats import Counters, Stats
 
@@ -51,6 +51,7 @@ class Feed:
         sample_weight: Likewise, for weights; needs `y`.
         samples: Which samples. None: the distinct sample ids of `x`'s tables. A sequence or array of ids: exactly
             those; one without rows is a sample all the same. `rowfeed.Samples(table, column)`: another table's key.
+            Ids are integers, text, `uuid.UUID` or `bytes` objects; the latter two also as `str(uuid)` and `.hex()`.
         batch_size: Samples in a batch.
         shuffle: True: a new order each epoch. False: ascending sample ids.
         seed: Any integer; the order of epoch e depends on (seed, e).
@@ -126,9 +127,11 @@ class Feed:
                     if layout not in self._selections:
                         self._selections[layout] = reader.run(layout.selection)
                         _warn_without_index(reader.run(layout.missing_index), layout)
-                ids = reader.run(self._list_ids) if ids is None else ids
+                given, ids = reader.run(self._list_ids) if ids is None else (_kind(ids), ids)
                 for layout in self._structure.layouts:
-                    _check_kind(reader.run(layout.sample_kind), layout, ids)
+                    kind = self._selections[layout].kind
+                    if kind is not None:
+                        check_kind(ids, given, kind, layout.source.label, layout.sample)
         ids.flags.writeable = False
         self._ids = ids
         self._plan = Plan(ids.size, options.batch_size, window, options.shuffle, options.seed, options.last_batch)
@@ -155,29 +158,25 @@ class Feed:
             )
         return window
 
-    def _list_ids(self, session: Session) -> Ids:
+    def _list_ids(self, session: Session) -> tuple[IdKind, Ids]:
+        """The sample ids, and what they are made of."""
         samples, place = self._options.samples, self._options.x
         if samples is not None and not isinstance(samples, Samples):
-            ids, origin = given_ids(samples), "samples"
+            (kind, ids), origin = given_ids(samples), "samples"
         elif isinstance(samples, Samples):
             session.check(samples.source, (samples.column,))
-            ids, origin = (
-                session.sample_ids(samples.source, samples.column),
-                f"{samples.source.label}.{samples.column}",
-            )
+            origin = f"{samples.source.label}.{samples.column}"
+            ids = session.sample_ids(samples.source, samples.column)
+            kind = session.sample_kind(samples.source, samples.column) or _kind(ids)
         else:
             layouts = list(place.values()) if isinstance(place, Mapping) else [place]
             origin = ", ".join(f"{layout.source.label}.{layout.sample}" for layout in layouts)
-            listed = [session.sample_ids(layout.source, layout.sample) for layout in layouts]
-            listed = [ids for ids in listed if ids.size] or listed[:1]
-            if len({ids.dtype for ids in listed}) > 1:
-                raise SchemaError(
-                    f"expected sample ids of one kind; got integers and text in {origin}. CAST one of them."
-                )
-            ids = sort_ids(np.concatenate(listed)) if len(listed) > 1 else listed[0]
+            ids = merged((session.sample_ids(layout.source, layout.sample) for layout in layouts), origin)
+            kinds = {self._selections[layout].kind for layout in layouts} - {None}
+            kind = (kinds.pop() if len(kinds) == 1 else None) or _kind(ids)
         if not ids.size:
             raise DataError(f"expected at least one sample; got none in {origin}. Fill the table, or check where=.")
-        return ids
+        return kind, ids
 
     # What training iterates over
 
@@ -260,7 +259,10 @@ class Feed:
 
     @property
     def sample_ids(self) -> Ids:
-        """The sample ids, ascending: int64, or text as numpy StringDType. Read-only."""
+        """The sample ids, ascending and read-only.
+
+        int64, or uint64 if one is above 2^63 - 1; or text as numpy StringDType: UUIDs are `str(uuid)`, bytes `.hex()`.
+        """
         return self._ids
 
     def batch_ids(self, epoch: int, batch: int) -> Ids:
@@ -365,12 +367,6 @@ def _warn_without_index(statement: str | None, layout: Layout) -> None:
         )
 
 
-def _check_kind(kind: type[int] | type[str] | None, layout: Layout, ids: Ids) -> None:
-    given = str if ids.dtype.kind == "T" else int
-    if kind is not None and kind is not given:
-        words = {int: "integers", str: "text"}
-        raise SchemaError(
-            f"expected sample ids that are {words[kind]}, as in {layout.source.label}.{layout.sample}; got "
-            f"{words[given]}, such as {ids[:1].tolist()[0]!r}. Pass ids of the same type, or CAST the column in a "
-            "selectable."
-        )
+def _kind(ids: Ids) -> IdKind:
+    """What ids are taken for, whose column is not known."""
+    return IdKind.TEXT if ids.dtype.kind == "T" else IdKind.INTEGERS

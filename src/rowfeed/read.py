@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from rowfeed.dialects.generic import Session
+from rowfeed.ids import Ids
 from rowfeed.layouts import Layout
 from rowfeed.plan import Positions
-from rowfeed.request import Ids, Request, Selection
+from rowfeed.request import Request, Selection
 from rowfeed.stats import Counters
 
 ROW_BYTES = 64

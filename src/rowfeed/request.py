@@ -17,10 +17,9 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.sql.visitors import replacement_traverse
 
+from rowfeed.dates import is_date
 from rowfeed.errors import ArgumentError
-
-Ids: TypeAlias = npt.NDArray[Any]
-"""Sample ids: ascending int64, or text (numpy StringDType) in the order of code points, which is that of its UTF-8."""
+from rowfeed.ids import IdKind, Ids
 
 TableLike: TypeAlias = "str | sa.FromClause | sa.Select[Any]"
 Where: TypeAlias = "str | sa.ColumnElement[bool] | None"
@@ -151,6 +150,7 @@ class Selection:
         null: What a NULL means: `error`; `drop`, the row does not count; `fill`, the value is `fill`.
         fill: The value that stands for NULL with `null="fill"`.
         out_of_range: What a coordinate outside of its axis means: `error`; `drop`, the row does not count.
+        kind: What the sample column is made of; None where the table was empty.
     """
 
     source: Source
@@ -159,13 +159,19 @@ class Selection:
     values: tuple[Value, ...]
     order: tuple[str, ...] = ()
     null: str = "error"
-    fill: float = 0
+    fill: Any = 0
     out_of_range: str = "error"
+    kind: IdKind | None = None
 
     @property
     def cells(self) -> int:
         """Cells of one sample."""
         return prod(axis.size for axis in self.axes)
+
+    @property
+    def has_dates(self) -> bool:
+        """Whether a value is a date or a time."""
+        return any(is_date(value.dtype) for value in self.values)
 
     @property
     def columns(self) -> tuple[str, ...]:

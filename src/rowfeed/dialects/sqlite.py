@@ -15,6 +15,7 @@ import math
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -27,9 +28,12 @@ from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.operators import custom_op
 
+from rowfeed.dates import clock
 from rowfeed.dialects import generic
+from rowfeed.errors import DataError
 from rowfeed.exact import to_dtype
 from rowfeed.failures import Failure
+from rowfeed.ids import IdKind, Ids, objects_of, within_int64
 from rowfeed.request import ColumnData, Request, Selection
 
 if TYPE_CHECKING:
@@ -84,10 +88,20 @@ class Session(generic.Session):
         return column.collate("BINARY")
 
     def _read_columns(self, request: Request) -> ColumnData | None:
+        if (
+            request.selection.order
+            or request.selection.has_dates
+            or request.ids.dtype.kind == "u"
+            or self._kind(request) is IdKind.BYTES
+        ):
+            return None
         ids = json.dumps(request.ids.tolist(), ensure_ascii=False)
-        if request.selection.order or r"\u0000" in ids or self._hides_json_each:
+        if r"\u0000" in ids or self._hides_json_each:
             return None
         return self._read_folded(request, ids) if _foldable(request) else self._read_grouped(request, ids)
+
+    def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
+        return objects_of(within_int64(ids), kind)
 
     @cached_property
     def _hides_json_each(self) -> bool:
@@ -154,6 +168,23 @@ class Session(generic.Session):
         if values.dtype.kind == "u":
             return np.asarray(values > np.iinfo(np.int64).max)
         return super().unstorable(values)
+
+    def key_type(self, ids: Ids, kind: IdKind) -> Any:
+        if ids.dtype == np.uint64:
+            raise DataError(
+                f"expected ids that sqlite stores unchanged, below 2^63; got {ids.max()} among ids. Pass text ids."
+            )
+        return super().key_type(ids, kind)
+
+    def value_objects(self, values: npt.NDArray[Any]) -> list[Any]:
+        """Dates as the text that SQLite's own functions understand."""
+        objects = super().value_objects(values)
+        if values.dtype.kind != "M":
+            return objects
+        return [str(day) if type(day) is date else day.isoformat(" ", "microseconds") for day in objects]
+
+    def clock_objects(self, times: Sequence[timedelta]) -> list[Any]:
+        return [clock(elapsed) for elapsed in times]
 
     def table_options(self) -> dict[str, Any]:
         return {"sqlite_with_rowid": False}
