@@ -291,44 +291,6 @@ def test_a_failed_replace_keeps_the_old_table(db, run):
     assert run("SHOW TABLES") == [("m",)]
 
 
-HOSTILE = [
-    "a`b",
-    'a"b',
-    "a'b",
-    "a;b",
-    "a%b",
-    "a%%b",
-    "%s",
-    "%(a)s",
-    "a\nb",
-    "a?b",
-    "🙂",
-    "select",
-    "a\\b",
-    "x" * 64,
-    ":p",
-]
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names(url, run, name):
-    """Names with quotes, placeholders and the like are names, read and written."""
-    if name == "🙂":
-        name = "é한"  # the server keeps identifiers in the Basic Multilingual Plane
-    x, v = f"{name[:60]}x", f"{name[:60]}v"
-    quoted = ["`{}`".format(n.replace("`", "``")) for n in (name, x, v)]
-    run("CREATE TABLE {0} ({0} INT, {1} INT, {2} INT, PRIMARY KEY ({0}, {1}))".format(*quoted))
-    run(f"INSERT INTO {quoted[0]} VALUES (1, 2, 12)")
-    grid = rowfeed.Grid(
-        sa.table(name), sample=name, axes=x, value=v, shape=3, duplicates="last", where=sa.literal("a%b") != ""
-    )
-    for db in both(url):
-        assert rowfeed.Feed(db, grid).arrays().tolist() == [[0, 0, 12]]
-    named = rowfeed.Grid(name, sample=name, axes=x, value=v, shape=3)
-    db.write(named, np.array([[0, 7, 0]], "float32"), ids=[5], if_exists="replace")
-    assert rowfeed.Feed(db, named).arrays().tolist() == [[0, 7, 0]]
-
-
 TEXTS = ["ab", "AB", "àb", "ab ", "ab  ", "0", "00", "a'b", "a\\b", "%s", "한", "🙂", "ß", "ss"]
 
 

@@ -23,28 +23,6 @@ from rowfeed.dialects import postgresql
 psycopg = pytest.importorskip("psycopg")
 pytestmark = pytest.mark.skipif(not available(), reason="NOT TESTED: PostgreSQL; neither binaries nor a URL are there")
 
-HOSTILE = [
-    'quote"quote',
-    "it's",
-    "back`tick",
-    "a;b",
-    "100%",
-    "%s",
-    "%(x)s",
-    ":name",
-    "new\nline",
-    "tab\tbed",
-    "🎲",
-    "select",
-    "user",
-    "Mixed Case",
-    "back\\slash",
-    "$1",
-    "{}",
-    "--",
-    "n" * 63,
-    "ü",
-]
 NUMBERS = itertools.count()
 
 
@@ -325,23 +303,6 @@ def test_null_in_columns(url):
     assert both(url, rowfeed.Columns("t", sample="id", columns="v", null="fill", fill=-5)).tolist() == [0, 1, 2, -5]
     with pytest.raises(rowfeed.DataError, match=r'got NULL at t\.v, id=9\. Fix the row, or pass null="fill"'):
         rowfeed.Feed(rowfeed.connect(url), rowfeed.Columns("t", sample="id", columns="v")).arrays()
-
-
-@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
-def test_hostile_names(url, name, columns_only):
-    """A name is a name, whatever it is made of: of a table, of each column, and as an id."""
-    table = sa.table(name)
-    layout = rowfeed.Grid(
-        name.replace(".", ""), sample=f"{name}"[:60] + "i", axes=(f"{name}"[:60] + "x",), value=name, shape=(3,)
-    )
-    arrays = np.arange(1, 7, dtype=np.float32).reshape(2, 3)
-    ids = sorted([name, f"{name} '; DROP TABLE x --"])
-    database = rowfeed.connect(url)
-    database.write(layout, arrays, ids)
-    feed = rowfeed.Feed(database, layout)
-    assert feed.sample_ids.tolist() == ids
-    np.testing.assert_array_equal(feed.arrays(), arrays)
-    assert table.name == name
 
 
 ALIKE = [

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from rowfeed.errors import ArgumentError, DataError
 from rowfeed.layouts.base import checked_choice
-from rowfeed.rows import ids_from_objects
+from rowfeed.rows import ids_from_objects, sort_ids
 
 if TYPE_CHECKING:
     from rowfeed.database import Database
@@ -42,7 +42,7 @@ def _ids(ids: Any, samples: int) -> npt.NDArray[Any]:
     names = ids_from_objects(ids.tolist() if isinstance(ids, np.ndarray) else list(ids), "ids", "ids")
     if names.size != samples:
         raise ArgumentError(f"expected one id per sample; got {names.size} ids and {samples} samples. Pass one each.")
-    if np.unique(names).size < names.size:
+    if sort_ids(names).size < names.size:
         raise ArgumentError("expected distinct ids; got one twice. Pass each id once.")
     return names
 

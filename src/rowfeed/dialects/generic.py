@@ -136,8 +136,10 @@ class Session:
             if column in self._leading_columns(inspector, schema, table):
                 return None
         described = sa.Table(table, sa.MetaData(), sa.Column(column, sa.Integer), schema=schema)
-        index = sa.Index(f"{table}_{column}", described.c[column])
-        return str(sa.schema.CreateIndex(index).compile(self._connection))
+        dialect, name = self._connection.dialect, f"{table}_{column}"
+        longest = dialect.max_index_name_length or dialect.max_identifier_length
+        index = sa.Index(name if len(name) <= longest else f"{name[: longest - 4]}_idx", described.c[column])
+        return self._as_sent(sa.schema.CreateIndex(index).compile(self._connection))
 
     def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
         """The columns that a key or an index of a table starts with."""
@@ -211,6 +213,7 @@ class Session:
         return None
 
     def _read_rows(self, request: Request) -> ColumnData:
+        """Plain rows, of which each portion keeps its own ids only: a loose collation finds those of others too."""
         rows = request.selection.rows
         query = sa.select(rows).where(rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True)))
         if request.selection.order:
@@ -218,7 +221,9 @@ class Session:
         ids = request.ids.tolist()
         found: list[Any] = []
         for start in range(0, len(ids), IDS_PER_QUERY):
-            found += self._execute(query, {"rowfeed_ids": ids[start : start + IDS_PER_QUERY]}).all()
+            portion = ids[start : start + IDS_PER_QUERY]
+            wanted = set(portion)
+            found += [row for row in self._execute(query, {"rowfeed_ids": portion}) if row[0] in wanted]
         return to_columns(request, found)
 
     # Writing
@@ -279,6 +284,11 @@ class Session:
     def _execute(self, query: sa.Executable, parameters: dict[str, Any] | None = None) -> sa.CursorResult[Any]:
         with self._translated():
             return self._connection.execute(query, parameters or {})
+
+    def _as_sent(self, compiled: sa.Compiled) -> str:
+        """A statement without parameters as the database sees it: without what drivers take for placeholders."""
+        formats = self._connection.dialect.paramstyle in ("format", "pyformat")
+        return str(compiled).replace("%%", "%") if formats else str(compiled)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -234,10 +234,10 @@ class Session(generic.Session):
     def _literal(self, query: sa.Select[Any]) -> str | None:
         """The text of a statement with its parameters in it; None where one has no literal form."""
         try:
-            text = str(query.compile(dialect=self._connection.dialect, compile_kwargs={"literal_binds": True}))
+            compiled = query.compile(dialect=self._connection.dialect, compile_kwargs={"literal_binds": True})
         except sa.exc.CompileError:
             return None
-        return text.replace("%%", "%") if self._connection.dialect.paramstyle in ("format", "pyformat") else text
+        return self._as_sent(compiled)
 
     def _kinds(self, selection: Selection) -> list[int]:
         """The types of a selection's columns."""
