@@ -22,7 +22,7 @@ LAYERS = [
     {"samples"},
     {"dialects.generic"},
     {"dialects"},
-    {"dialects._mysql_wire", "dialects._duckdb_dialect", "dialects._postgresql_query"},
+    {"dialects._mysql_tls", "dialects._mysql_wire", "dialects._duckdb_dialect", "dialects._postgresql_query"},
     {"dialects._mysql_columns"},
     {"dialects.duckdb", "dialects.mysql", "dialects.postgresql", "dialects.sqlite"},
     {"dialects.mariadb"},

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,7 +20,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from rowfeed.dialects import _mysql_columns, _mysql_wire, generic
+from rowfeed.dialects import _mysql_columns, _mysql_tls, _mysql_wire, generic
 from rowfeed.dialects._mysql_columns import DECIMALS
 from rowfeed.errors import DependencyError
 from rowfeed.failures import Failure
@@ -85,6 +85,9 @@ class Session(generic.Session):
             whole = math.ceil(database.timeout_s)
             limits = {"connect_timeout": min(CONNECT_S, whole), "read_timeout": whole, "write_timeout": whole}
             options = {name: seconds for name, seconds in limits.items() if name not in url.query and read_only}
+        if url.get_driver_name() == "pymysql":
+            url, tls = _mysql_tls.options(url)
+            options |= tls
         return sa.create_engine(url, connect_args=options, poolclass=sa.NullPool, hide_parameters=True)
 
     @classmethod
@@ -131,12 +134,11 @@ class Session(generic.Session):
 
     # The catalogue, which a right to SELECT opens, also for views, and which takes any name; reflection parses DDL
 
-    def check(self, source: Source, columns: Iterable[str]) -> None:
-        names = list(columns)
-        found = self._catalogue("columns", "column_name", *source.name) if source.name is not None else []
-        if found and set(names) <= set(found):
-            return
-        super().check(source, names)
+    def _column_names(self, inspector: sa.Inspector, schema: str | None, table: str) -> list[str]:
+        found = self._catalogue("columns", "column_name", schema, table, "1 = 1 ORDER BY ordinal_position")
+        if not found:
+            raise sa.exc.NoSuchTableError(table)
+        return found
 
     def primary_key(self, source: Source) -> tuple[str, ...]:
         if source.name is None:
