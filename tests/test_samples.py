@@ -16,7 +16,25 @@ from rowfeed.dialects.generic import IDS_PER_FETCH
 from rowfeed.samples import given_ids
 
 TEXT = np.dtypes.StringDType()
-WORDS = ["b", "a", "B", "A", "", "a ", "é", "e\u0301", "😀", "\uffff", "\U00010000", "a\0", "a\0b", "a\0a", "ß", "10", "9"]
+WORDS = [
+    "b",
+    "a",
+    "B",
+    "A",
+    "",
+    "a ",
+    "é",
+    "e\u0301",
+    "😀",
+    "\uffff",
+    "\U00010000",
+    "a\0",
+    "a\0b",
+    "a\0a",
+    "ß",
+    "10",
+    "9",
+]
 GRID = rowfeed.Grid("t", sample="id", axes="x", value="v", shape=2)
 
 

@@ -48,7 +48,7 @@ class Session:
     def open(cls, database: Database, *, read_only: bool = True) -> Self:
         """Connect. Where the connection comes from the user's own engine, it does not go back into its pool."""
         database = replace(database, url=database.full_url())  # its source is asked once
-        with cls._translation_of(database)():
+        with cls._translation_of(database)(Exception):  # a driver may refuse an option in any way: TypeError, OSError
             if database.engine is None:
                 connection = cls._engine(database, read_only=read_only).connect()
             else:
@@ -111,7 +111,7 @@ class Session:
         with self._translated():
             inspector = sa.inspect(self._connection)
             try:
-                found = [column["name"] for column in inspector.get_columns(table, schema=schema)]
+                found = self._column_names(inspector, schema, table)
             except sa.exc.NoSuchTableError:
                 names = [*inspector.get_table_names(schema=schema), *inspector.get_view_names(schema=schema)]
                 raise SchemaError(
@@ -123,6 +123,9 @@ class Session:
                 raise SchemaError(
                     f"expected a column {name!r} in {source.label}; got columns {found}.{_close(name, found)}"
                 )
+
+    def _column_names(self, inspector: sa.Inspector, schema: str | None, table: str) -> list[str]:
+        return [column["name"] for column in inspector.get_columns(table, schema=schema)]
 
     def missing_index(self, source: Source, column: str) -> str | None:
         """The CREATE INDEX that would let requests find their samples; None where there is one, or no telling."""
