@@ -83,6 +83,33 @@ def test_text_ids(db):
     assert rowfeed.Feed(db, x=grid).sample_ids.tolist() == with_rows
 
 
+@pytest.mark.parametrize("rows", [3, 300])
+def test_listed_ids(db, rows, monkeypatch):
+    """The ids of a column are listed ascending, each once, whether a sample has few rows or many."""
+    monkeypatch.setattr("rowfeed.dialects.sqlite.IDS_PER_PART", 7)
+    ids = np.sort(np.random.default_rng(SEED).choice(10**12, 60, replace=False) - 5 * 10**11)
+    grid = rowfeed.Grid("CELLS", sample="user_id", axes=("x",), value="v", shape=(rows,))
+    db.write(grid, np.ones((60, rows), "float32"), ids=ids)
+    with db.open() as session:
+        if session.engine_name != "duckdb":  # which has no index to go by
+            assert session._rows_per_sample(grid.source, "user_id") == pytest.approx(rows, rel=0.1)
+    for where in (None, sa.column("user_id") > int(ids[20])):
+        feed = rowfeed.Feed(db, x=rowfeed.Grid("CELLS", **{**LISTED, "shape": (rows,), "where": where}))
+        assert feed.sample_ids.tolist() == ids[0 if where is None else 21 :].tolist()
+        assert feed.sample_ids.dtype == np.int64
+
+
+LISTED = {"sample": "user_id", "axes": ("x",), "value": "v"}
+
+
+@pytest.mark.parametrize("rows", [1, 300])
+def test_a_sample_id_that_is_null(db, rows):
+    """A NULL among the ids is an error, also where most ids have many rows."""
+    odd_table(db, *((s, x, 1.0) for s in range(40) for x in range(rows)), (None, 0, 1.0))
+    with pytest.raises(rowfeed.DataError, match=r"expected a sample id in every row; got NULL at ODD\.s"):
+        rowfeed.Feed(db, x=rowfeed.Grid("ODD", **{**ODD, "shape": (rows,)}))
+
+
 def test_labels_and_features(db):
     """Columns of other tables stand beside the grid of the same sample."""
     rng = np.random.default_rng(SEED)

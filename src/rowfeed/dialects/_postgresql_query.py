@@ -89,11 +89,11 @@ def exact_rows(rows: sa.Subquery, types: dict[str, int]) -> list[sa.ColumnElemen
     return [exact(column, kind).label(column.name) for column, kind in kinds]
 
 
-def integer_ids(rows: sa.Subquery) -> sa.Select[Any]:
-    """The distinct ids of a column of integers: in a few groups the number of ids, and the ids."""
-    ids = sa.select(sa.cast(rows.c.sample, sa.BigInteger).label("sample")).distinct().subquery("d")
-    query = sa.select(sa.func.count(), _aggregate(sa.func.int8send(ids.c.sample)))
-    return query.group_by(ids.c.sample % _number(ID_GROUPS))
+def integer_ids(ids: sa.Select[Any], *, grouped: bool) -> sa.Select[Any]:
+    """How many distinct ids a column of integers has, and the ids: in one value, or in several groups."""
+    sample = ids.subquery("d").c.sample
+    query = sa.select(sa.func.count(), _aggregate(sa.func.int8send(sa.cast(sample, sa.BigInteger))))
+    return query.group_by(sa.cast(sample, sa.BigInteger) % _number(ID_GROUPS)) if grouped else query
 
 
 def folding(request: Request) -> str:

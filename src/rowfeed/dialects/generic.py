@@ -28,6 +28,9 @@ IDS_PER_QUERY = 500
 IDS_PER_FETCH = 8_192
 """Ids that are Python objects at one time, before they are an array."""
 
+PROBED_ROWS = 10_000
+"""Rows of an index that are looked at to learn how many a sample has."""
+
 
 class Session(Storage):
     """One open connection. It belongs to the thread that opened it; only `interrupt` may be called from another.
@@ -197,6 +200,19 @@ class Session(Storage):
         parts = [np.frombuffer(integers["i"], np.int64), np.frombuffer(integers["u"], np.uint64)]
         return merged([*parts, *texts], f"{source.label}.{column}")
 
+    def _rows_per_sample(self, source: Source, column: str) -> float:
+        """About how many rows a sample has, from the first ones of an index; 1 where no index tells."""
+        if source.name is None or source.where is not None:
+            return 1.0
+        schema, table = source.name
+        with self._translated():
+            if column not in self._leading_columns(sa.inspect(self._connection), schema, table):
+                return 1.0
+        ids = source.select({"sample": column}).subquery("r").c.sample
+        first = sa.select(ids).order_by(ids).limit(PROBED_ROWS).subquery("f").c.sample
+        rows, distinct = tuple(self._execute(sa.select(sa.func.count(), sa.func.count(first.distinct()))).one())
+        return float(rows / max(1, distinct))
+
     def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any] | None:
         """A text column under a collation that keeps all strings apart; None where standard SQL has none."""
         return None
@@ -314,6 +330,23 @@ class Session(Storage):
     def _translated(self) -> Iterator[None]:
         with self._translation(self._connection.dialect.loaded_dbapi.Error):
             yield
+
+
+def skip_scan(source: Source, column: str) -> sa.Select[Any]:
+    """The distinct ids of an indexed column, each found from the one before: one step an id, however many rows.
+
+    A column of NULLs alone gives none. Source: wiki.postgresql.org/wiki/Loose_indexscan.
+    """
+
+    def ids(name: str) -> sa.ColumnElement[Any]:
+        return source.select({"sample": column}).subquery(name).c.sample
+
+    rows, later = ids("r"), ids("l")
+    first = sa.select(rows).where(rows.is_not(None)).order_by(rows).limit(1).subquery("f")
+    walk = sa.select(first.c.sample).cte("w", recursive=True)
+    following = sa.select(later).where(later > walk.c.sample).order_by(later).limit(1).scalar_subquery()
+    walk = walk.union_all(sa.select(following).where(walk.c.sample.is_not(None)))
+    return sa.select(walk.c.sample).where(walk.c.sample.is_not(None))
 
 
 def _close(name: str, names: Iterable[str]) -> str:
