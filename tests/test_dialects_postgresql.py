@@ -407,7 +407,8 @@ def test_sessions_are_read_only(url):
     with rowfeed.connect(url).open() as session:
         with pytest.raises(rowfeed.DatabaseError, match="read-only"):
             session._execute(sa.text("INSERT INTO t VALUES (1)"))
-        shown = {name: session._execute(sa.text(f"SHOW {name}")).scalar() for name in postgresql.PROTECTION}
+        names = [*postgresql.PROTECTION, "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
+        shown = {name: session._execute(sa.text(f"SHOW {name}")).scalar() for name in names}
     assert shown.pop("default_transaction_read_only") == "on"
     assert shown.pop("jit") == "off"
     assert shown.pop("client_connection_check_interval") == "1s"
