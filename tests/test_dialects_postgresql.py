@@ -249,7 +249,8 @@ def test_types_at_their_extremes(url, kind, values, dtypes):
         ("double precision", 1e39, "float32", 'dtype="float64"'),
         ("double precision", 0.5, "int32", 'dtype="float32"'),
         ("real", float("nan"), "int32", 'dtype="float64"'),
-        ("numeric", 10**20, "int64", "CAST the column"),
+        ("numeric", 10**20, "int64", 'dtype="float64"'),
+        ("numeric", 10**20 + 1, "int64", "CAST the column"),
     ],
 )
 @pytest.mark.parametrize("plain", [False, True], ids=["columns", "rows"])
@@ -407,10 +408,13 @@ def test_sessions_are_read_only(url):
     with rowfeed.connect(url).open() as session:
         with pytest.raises(rowfeed.DatabaseError, match="read-only"):
             session._execute(sa.text("INSERT INTO t VALUES (1)"))
-        names = [*postgresql.PROTECTION, "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
+        limits = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+        names = (*postgresql.PROTECTION, *limits)
         shown = {name: session._execute(sa.text(f"SHOW {name}")).scalar() for name in names}
     assert shown.pop("default_transaction_read_only") == "on"
     assert shown.pop("jit") == "off"
+    assert shown.pop("TimeZone") == "UTC"
+    assert shown.pop("DateStyle").startswith("ISO")
     assert shown.pop("client_connection_check_interval") == "1s"
     assert set(shown.values()) == {"54s"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from reference import create, examples, query
 
 import rowfeed
 from rowfeed.dialects.generic import IDS_PER_FETCH
+from rowfeed.ids import IdKind
 from rowfeed.samples import given_ids
 
 TEXT = np.dtypes.StringDType()
@@ -79,7 +81,7 @@ class TestGivenIds:
     )
     def test_integers(self, samples):
         """Integers of any kind are int64, ascending."""
-        got = given_ids(samples)
+        got = given_ids(samples)[1]
         assert got.dtype == np.int64
         assert got.tolist() == [1, 2, 3]
 
@@ -95,33 +97,49 @@ class TestGivenIds:
     )
     def test_text(self, samples):
         """Text of any kind is text of numpy, ascending."""
-        got = given_ids(samples)
+        got = given_ids(samples)[1]
         assert got.dtype == TEXT
         assert got.tolist() == ["a", "b", "c"]
 
     def test_the_limits_of_integers(self):
-        """Ids have 64 bits and a sign; one more is refused, not wrapped."""
-        assert given_ids([2**63 - 1, -(2**63)]).tolist() == [-(2**63), 2**63 - 1]
-        for samples in ([2**63], np.array([2**63, 1], np.uint64), [-(2**63) - 1]):
+        """Ids have 64 bits, with a sign where it is needed; one more is refused, not wrapped."""
+        assert given_ids([2**63 - 1, -(2**63)])[1].tolist() == [-(2**63), 2**63 - 1]
+        for samples in ([2**64 - 1, 1, 2**63], np.array([2**64 - 1, 1, 2**63], np.uint64)):
+            got = given_ids(samples)[1]
+            assert got.dtype == np.uint64
+            assert got.tolist() == [1, 2**63, 2**64 - 1]
+        for samples in ([2**64], [-(2**63) - 1]):
             with pytest.raises(rowfeed.ArgumentError, match="at most 64 bits"):
                 given_ids(samples)
+        with pytest.raises(rowfeed.ArgumentError, match=r"none of them negative; got -1 and 9223372036854775808"):
+            given_ids([2**63, -1])
+
+    def test_uuids_and_bytes(self):
+        """They are their canonical text, ascending; a numpy array that dropped zero bytes is refused."""
+        names = [f"{digit}23e4567-e89b-12d3-a456-42661417400f" for digit in "1af"]
+        kind, ids = given_ids([UUID(names[2].upper()), UUID(names[0]), UUID(names[1])])
+        assert (kind, ids.tolist()) == (IdKind.UUIDS, names)
+        kind, ids = given_ids([b"\xff", bytearray(b"\x0a\0"), memoryview(b"")])
+        assert (kind, ids.tolist()) == (IdKind.BYTES, ["", "0a00", "ff"])
+        with pytest.raises(rowfeed.ArgumentError, match=r"dtype \|S2, which drops zero bytes at the end"):
+            given_ids(np.array([b"a\0", b"b"]))
 
     def test_text_is_in_the_order_of_code_points(self):
         """Neither locale, case nor normal form plays a part; every string is an id of its own."""
-        assert given_ids(WORDS).tolist() == sorted(WORDS)
+        assert given_ids(WORDS)[1].tolist() == sorted(WORDS)
 
     @examples(100)
     @given(st.lists(st.text(), min_size=1, unique=True), st.randoms())
     def test_any_text(self, words, random):
         """Ascending by code point, whatever the text and its order."""
         random.shuffle(words)
-        assert given_ids(words).tolist() == sorted(words)
+        assert given_ids(words)[1].tolist() == sorted(words)
 
     @examples(100)
     @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, unique=True))
     def test_any_integers(self, numbers):
         """Ascending by value."""
-        assert given_ids(numbers).tolist() == sorted(numbers)
+        assert given_ids(numbers)[1].tolist() == sorted(numbers)
 
     @pytest.mark.parametrize(
         ("samples", "message"),
@@ -141,7 +159,7 @@ class TestGivenIds:
             (np.array([1.0]), "all integers or all text"),
             ([True, False], "all integers or all text"),
             (np.array([True]), "all integers or all text"),
-            ([b"a"], "all integers or all text"),
+            ([b"a", "a"], "all integers or all text"),
             ([1, None], "NULL|None"),
         ],
         ids=repr,
@@ -149,7 +167,7 @@ class TestGivenIds:
     def test_refused(self, samples, message):
         """Anything else is an argument that cannot be right."""
         with pytest.raises(rowfeed.ArgumentError, match=message):
-            given_ids(samples)
+            given_ids(samples)[1]
 
     def test_the_caller_s_array_stays_its_own(self, path):
         """The feed copies the ids: neither is changed by the other, and those of the feed are read-only."""
@@ -324,12 +342,14 @@ class TestOfTheRows:
 
     @pytest.mark.parametrize(
         ("ids", "shown"),
-        [([1, 1.5], "1.5"), ([1, "a"], "'a'"), ([2.0], "2.0"), ([b"a"], "b'a'"), (["a", b"a"], "b?'a'")],
+        [([1, 1.5], "1.5"), ([1, "a"], "'a'"), ([2.0], "2.0"), ([b"a", 1], "b'a'"), (["a", b"a"], "b?'a'")],
     )
     def test_of_no_kind(self, tmp_path, plain, ids, shown):
         """Ids that are neither all integers nor all text are refused, and one is shown."""
         create(tmp_path / "a.db", "t", [("id", ""), ("x", ""), ("v", "")], [(i, 0, 1) for i in ids], index=["id"])
-        with pytest.raises(rowfeed.SchemaError, match=rf"all integers or all text; got {shown} at t\.id.*CAST"):
+        with pytest.raises(
+            rowfeed.SchemaError, match=rf"all integers or all text, all UUIDs or all bytes; got {shown} at t\.id.*CAST"
+        ):
             feed(tmp_path / "a.db", plain)
 
     @pytest.mark.parametrize("odd", ["a", 2.5, None, b"a"])

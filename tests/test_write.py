@@ -394,7 +394,8 @@ class TestRefused:
             ([1, "a", 2], rowfeed.Error, "all integers or all text"),
             ([1, 2, None], rowfeed.Error, "NULL"),
             ([1.0, 2.0, 3.0], rowfeed.Error, "all integers or all text"),
-            ([1, 2, 2**63], rowfeed.Error, "64 bits"),
+            ([1, 2, 2**63], rowfeed.DataError, r"below 2\^63; got 9223372036854775808 among ids. Pass text ids."),
+            ([1, 2, 2**64], rowfeed.Error, "64 bits"),
         ],
     )
     def test_ids(self, db, path, ids, error, message):

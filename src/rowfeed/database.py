@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,9 +16,8 @@ from rowfeed.errors import ArgumentError
 from rowfeed.passwords import DEFAULT_VARIABLE, PasswordFrom, complete, in_its_place, misplaced, public, shown
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from rowfeed.layouts import Layout
+    from rowfeed.samples import GivenIds
 
 DEFAULT_TIMEOUT_S = 60.0
 DEFAULT_RETRY_S = 60.0
@@ -149,7 +147,7 @@ class Database:
         self,
         layout: Layout,
         arrays: Any,
-        ids: Sequence[int] | Sequence[str] | npt.NDArray[Any] | None = None,
+        ids: GivenIds | None = None,
         if_exists: str = "fail",
     ) -> int:
         """The inverse of a feed: create the layout's table and fill it, in one transaction.
@@ -161,7 +159,7 @@ class Database:
             layout: What to write; its `table` must be a name.
             arrays: (samples, *layout.shape). For a grid with one value also scipy.sparse: one matrix
                 (samples, cells), or a list of one matrix a sample.
-            ids: The sample ids, distinct integers or text. Default: 0…samples-1.
+            ids: The sample ids, distinct integers, text, `uuid.UUID` or `bytes` objects. Default: 0…samples-1.
             if_exists: What to do with a table of that name: `fail`, `append` or `replace` it.
 
         Returns:

@@ -2,11 +2,13 @@
 
 The rule: an integer must survive unchanged. A real number is rounded to the nearest one that a float dtype has, as
 everywhere in numerics, but must not overflow; for an integer dtype it must be a whole number. NaN and infinity pass
-into float dtypes alone.
+into float dtypes alone. A DECIMAL is an integer where it is whole, else a real, which is rounded once, from all its
+digits. Dates and times are no numbers: they go into datetime64 and timedelta64 alone (`rowfeed.dates`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rowfeed import dates
 from rowfeed.errors import DataError
 
 Where = Callable[[int], str]
@@ -70,39 +73,74 @@ def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], where: Where) -> 
     Raises:
         DataError: An object is no number, or does not fit.
     """
-    numbers = [_number(value, where, index) for index, value in enumerate(objects)]
+    if dates.is_date(dtype):
+        return dates.from_objects(objects, dtype, where)
+    numbers = [_number(value, dtype, where, index) for index, value in enumerate(objects)]
     real = np.array([isinstance(number, float) for number in numbers], bool)
+    negative = np.array([number < 0 for number in numbers], bool)
     result = np.empty(len(numbers), dtype)
-    for chosen, convert in ((np.flatnonzero(real), _reals), (np.flatnonzero(~real), _integers)):
+    for mask, wide in ((real, np.float64), (~real & negative, np.int64), (~real & ~negative, np.uint64)):
+        chosen = np.flatnonzero(mask)
         if chosen.size:
-            result[chosen] = convert([numbers[i] for i in chosen.tolist()], dtype, _of(where, chosen))
+            data: npt.NDArray[Any] = np.array([numbers[i] for i in chosen.tolist()], wide)
+            result[chosen] = to_dtype(data, dtype, _of(where, chosen))
     return result
 
 
-def _number(value: Any, where: Where, index: int) -> int | float:
+def decimals_fit(data: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    """Whether DECIMALs, of which the nearest DOUBLEs are given, convert to a dtype as they would from all their digits.
+
+    They do where they are below the first integer that the dtype, or DOUBLE, has not, since whole ones are exact
+    there; and where none is so near the middle of two numbers of the dtype that rounding twice might matter.
+    """
+    limit = 2.0 ** (np.finfo(dtype).nmant + 1 if dtype.kind == "f" else 53)
+    if not bool((np.abs(data) < limit).all()):
+        return False
+    if dtype.kind != "f" or dtype.itemsize == 8:
+        return True
+    return bool((np.nextafter(data, np.inf).astype(dtype) == np.nextafter(data, -np.inf).astype(dtype)).all())
+
+
+def _number(value: Any, dtype: np.dtype[Any], where: Where, index: int) -> int | float:
+    """A number within int64, uint64 or float64."""
     if isinstance(value, Decimal):
-        return int(value) if value.is_finite() and value == value.to_integral_value() else float(value)
-    if isinstance(value, (float, int)):
+        if not value.is_finite():
+            return float(value)
+        if value != value.to_integral_value():
+            return _real(value, dtype, where, index)
+        value = int(value)
+    if isinstance(value, float):
         return value
-    raise DataError(
-        f"expected a number; got {_brief(value)} at {where(index)}. Fix the row, or CAST the column in a selectable."
-    )
+    if not isinstance(value, int):
+        of_date = dates.dtype_for(value)
+        way = f'Read it with Columns(…, dtype="{of_date}")' if of_date else "Fix the row"
+        raise DataError(
+            f"expected a number; got {_brief(value)} at {where(index)}. {way}, or CAST the column in a selectable."
+        )
+    if -(2**63) <= value < 2**64:
+        return value
+    if dtype.kind == "f" and abs(value) <= int(np.finfo(dtype).max) and int(dtype.type(float(value))) == value:
+        return float(value)
+    raise _unfit(value, dtype, where(index))
+
+
+def _real(value: Decimal, dtype: np.dtype[Any], where: Where, index: int) -> float:
+    """A DECIMAL that is not whole as a float64 that rounds to a float dtype as the DECIMAL itself.
+
+    For narrow dtypes: of the two float64 around it, the odd one, which is never the middle of two narrower numbers.
+    Source: S. Boldo and G. Melquiond, "Emulation of FMA and Correctly Rounded Sums", IEEE Trans. Computers, 2008.
+    """
+    near = float(value)
+    if dtype.kind != "f" or math.isinf(near):
+        raise _unfit(value, dtype, where(index))
+    if dtype.itemsize == 8 or near == value:
+        return near
+    other = math.nextafter(near, math.inf if value > near else -math.inf)
+    return near if np.float64(near).view(np.int64) & 1 else other
 
 
 def _of(where: Where, chosen: npt.NDArray[np.intp]) -> Where:
     return lambda index: where(int(chosen[index]))
-
-
-def _reals(numbers: list[int | float], dtype: np.dtype[Any], where: Where) -> npt.NDArray[Any]:
-    return to_dtype(np.array(numbers, np.float64), dtype, where)
-
-
-def _integers(numbers: list[int | float], dtype: np.dtype[Any], where: Where) -> npt.NDArray[Any]:
-    wide = np.uint64 if min(numbers) >= 0 else np.int64
-    for index, number in enumerate(numbers):
-        if not np.iinfo(wide).min <= number <= np.iinfo(wide).max:
-            raise _unfit(number, dtype, where(index))
-    return to_dtype(np.array([int(number) for number in numbers], wide), dtype, where)
 
 
 def _within(data: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[np.bool_]:
@@ -121,24 +159,26 @@ def _same_integer(real: npt.NDArray[Any], whole: npt.NDArray[Any]) -> npt.NDArra
 
 
 def _unfit(value: Any, dtype: np.dtype[Any], where: str) -> DataError:
-    whole = dtype.kind in "iu" and value == value // 1
-    names = ("int64", "uint64") if whole else ("float32", "float64", "int64", "uint64")
+    whole = dtype.kind in "iu" and not isinstance(value, Decimal) and value == value // 1
+    names = ("int64", "uint64", "float64") if whole else ("float32", "float64", "int64", "uint64")
     wider = next((name for name in names if _holds(name, value)), None)
     advice = f'Pass dtype="{wider}"' if wider else "CAST the column in a selectable"
     return DataError(
-        f"expected a value that {dtype} holds exactly; got {value!r} at {where}. {advice}, or fix the row."
+        f"expected a value that {dtype} holds exactly; got {_brief(value)} at {where}. {advice}, or fix the row."
     )
 
 
 def _holds(name: str, value: Any) -> bool:
+    if isinstance(value, float) and not math.isfinite(value):
+        return name == "float64"
     with np.errstate(over="ignore", invalid="ignore"):
         try:
             held = np.array(value).astype(name).item()
-        except OverflowError:
+        except (OverflowError, ValueError):
             return False
-    return bool(held == value) or (isinstance(value, float) and name == "float64")
+    return bool(held == value) or (name == "float64" and not isinstance(value, int) and math.isfinite(held))
 
 
 def _brief(value: Any) -> str:
-    text = repr(value)
+    text = str(value) if isinstance(value, Decimal) else repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from dataclasses import replace as replaced
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rowfeed.batches import Batch, Batches, Layouts, Transform
 from rowfeed.database import Database
-from rowfeed.errors import ArgumentError, DataError, MissingIndexWarning, SchemaError
+from rowfeed.errors import ArgumentError, DataError, MissingIndexWarning
+from rowfeed.ids import IdKind, Ids, check_kind, merged
 from rowfeed.layouts import Layout
 from rowfeed.options import Options
 from rowfeed.plan import LastBatch, Plan, choose_window, hash_ids, parts
 from rowfeed.prefetch import Prefetcher
 from rowfeed.read import Read, RequestSize, Window
-from rowfeed.request import Ids, Selection
+from rowfeed.request import Selection
 from rowfeed.retry import Reader
-from rowfeed.rows import sort_ids
 from rowfeed.samples import Samples, SamplesLike, given_ids
+from rowfeed.stats import Counters, Stats
 
 if TYPE_CHECKING:
     from rowfeed.dialects.generic import Session
@@ -49,6 +51,7 @@ class Feed:
         sample_weight: Likewise, for weights; needs `y`.
         samples: Which samples. None: the distinct sample ids of `x`'s tables. A sequence or array of ids: exactly
             those; one without rows is a sample all the same. `rowfeed.Samples(table, column)`: another table's key.
+            Ids are integers, text, `uuid.UUID` or `bytes` objects; the latter two also as `str(uuid)` and `.hex()`.
         batch_size: Samples in a batch.
         shuffle: True: a new order each epoch. False: ascending sample ids.
         seed: Any integer; the order of epoch e depends on (seed, e).
@@ -114,18 +117,21 @@ class Feed:
     def _set_up(self, options: Options, ids: Ids | None, lineage: str, known: Mapping[Layout, Selection]) -> None:
         self._options = options
         self._structure = options.structure
+        self._counters = Counters()
         self._lineage = lineage
         window = self._window()
         self._selections = {layout: known[layout] for layout in self._structure.layouts if layout in known}
         if ids is None or len(self._selections) < len(self._structure.layouts):
-            with Reader(options.db, patient=False) as reader:
+            with Reader(options.db, patient=False, counters=self._counters) as reader:
                 for layout in self._structure.layouts:
                     if layout not in self._selections:
                         self._selections[layout] = reader.run(layout.selection)
                         _warn_without_index(reader.run(layout.missing_index), layout)
-                ids = reader.run(self._list_ids) if ids is None else ids
+                given, ids = reader.run(self._list_ids) if ids is None else (_kind(ids), ids)
                 for layout in self._structure.layouts:
-                    _check_kind(reader.run(layout.sample_kind), layout, ids)
+                    kind = self._selections[layout].kind
+                    if kind is not None:
+                        check_kind(ids, given, kind, layout.source.label, layout.sample)
         ids.flags.writeable = False
         self._ids = ids
         self._plan = Plan(ids.size, options.batch_size, window, options.shuffle, options.seed, options.last_batch)
@@ -134,6 +140,8 @@ class Feed:
                 f'expected at least one whole batch of {options.batch_size} with last_batch="drop"; got {ids.size} '
                 'samples. Pass a smaller batch_size, or last_batch="keep".'
             )
+        share = options.memory_bytes // 4 // options.connections
+        self._reads = [Read(layout, chosen, RequestSize(share, chosen)) for layout, chosen in self._selections.items()]
         self._epochs_begun = 0
 
     def _window(self) -> int:
@@ -150,29 +158,25 @@ class Feed:
             )
         return window
 
-    def _list_ids(self, session: Session) -> Ids:
+    def _list_ids(self, session: Session) -> tuple[IdKind, Ids]:
+        """The sample ids, and what they are made of."""
         samples, place = self._options.samples, self._options.x
         if samples is not None and not isinstance(samples, Samples):
-            ids, origin = given_ids(samples), "samples"
+            (kind, ids), origin = given_ids(samples), "samples"
         elif isinstance(samples, Samples):
             session.check(samples.source, (samples.column,))
-            ids, origin = (
-                session.sample_ids(samples.source, samples.column),
-                f"{samples.source.label}.{samples.column}",
-            )
+            origin = f"{samples.source.label}.{samples.column}"
+            ids = session.sample_ids(samples.source, samples.column)
+            kind = session.sample_kind(samples.source, samples.column) or _kind(ids)
         else:
             layouts = list(place.values()) if isinstance(place, Mapping) else [place]
             origin = ", ".join(f"{layout.source.label}.{layout.sample}" for layout in layouts)
-            listed = [session.sample_ids(layout.source, layout.sample) for layout in layouts]
-            listed = [ids for ids in listed if ids.size] or listed[:1]
-            if len({ids.dtype for ids in listed}) > 1:
-                raise SchemaError(
-                    f"expected sample ids of one kind; got integers and text in {origin}. CAST one of them."
-                )
-            ids = sort_ids(np.concatenate(listed)) if len(listed) > 1 else listed[0]
+            ids = merged((session.sample_ids(layout.source, layout.sample) for layout in layouts), origin)
+            kinds = {self._selections[layout].kind for layout in layouts} - {None}
+            kind = (kinds.pop() if len(kinds) == 1 else None) or _kind(ids)
         if not ids.size:
             raise DataError(f"expected at least one sample; got none in {origin}. Fill the table, or check where=.")
-        return ids
+        return kind, ids
 
     # What training iterates over
 
@@ -195,9 +199,32 @@ class Feed:
         for name, value in (("epoch", epoch), ("start", start)):
             if not isinstance(value, (int, np.integer)) or value < 0:
                 raise ArgumentError(f"expected 0 or more; got {name}={value!r}. Count from 0.")
-        first = start // self._plan.batches_per_window
-        windows = Prefetcher(self._windows(self._plan, epoch, first), self._make_reader, self._options.connections)
-        return Batches(windows, self._structure, self._plan, epoch, start, self._options.transform)
+        return self._batches(self._windows(self._plan, epoch, self._first_window(start)), epoch, start)
+
+    def running(self, epoch: int, start: int, go_on: Callable[[], bool]) -> Batches:
+        """For front ends: as `batches`, and while its last window is used, the first of the next epoch is read.
+
+        Args:
+            epoch: The epoch to begin with.
+            start: The batch to begin with.
+            go_on: Asked, on a reading thread, whether there will be a next epoch.
+        """
+
+        def windows() -> Iterator[Window]:
+            yield from self._windows(self._plan, epoch, self._first_window(start))
+            for later in count(epoch + 1):
+                if not go_on():
+                    return
+                yield from self._windows(self._plan, later, 0)
+
+        return self._batches(windows(), epoch, start, goes_on=True)
+
+    def _batches(self, windows: Iterator[Window], epoch: int, start: int, goes_on: bool = False) -> Batches:
+        prefetcher = Prefetcher(windows, self._make_reader, self._options.connections, self._counters)
+        return Batches(prefetcher, self._structure, self._plan, epoch, start, self._options.transform, goes_on)
+
+    def _first_window(self, start: int) -> int:
+        return start // self._plan.batches_per_window
 
     def arrays(self) -> Batch:
         """All samples in ascending order of their ids, in RAM: for small feeds. No `transform`, no padding.
@@ -220,20 +247,22 @@ class Feed:
             return next(batches)
 
     def _make_reader(self) -> Reader:
-        return Reader(self._options.db)
+        return Reader(self._options.db, counters=self._counters)
 
     def _windows(self, plan: Plan, epoch: int, first: int) -> Iterator[Window]:
-        share = self._options.memory_bytes // 4 // self._options.connections
-        reads = [Read(layout, chosen, RequestSize(share, chosen)) for layout, chosen in self._selections.items()]
         order = plan.epoch(epoch)
         for window in range(first, plan.windows):
-            yield Window(self._ids, order.window(window), reads, self._options.connections)
+            positions = order.window(window)
+            yield Window(self._ids, positions, self._reads, self._options.connections, self._counters)
 
     # Which samples
 
     @property
     def sample_ids(self) -> Ids:
-        """The sample ids, ascending: int64, or text as numpy StringDType. Read-only."""
+        """The sample ids, ascending and read-only.
+
+        int64, or uint64 if one is above 2^63 - 1; or text as numpy StringDType: UUIDs are `str(uuid)`, bytes `.hex()`.
+        """
         return self._ids
 
     def batch_ids(self, epoch: int, batch: int) -> Ids:
@@ -307,6 +336,10 @@ class Feed:
 
         return KerasFeed(self)
 
+    def stats(self) -> Stats:
+        """What this feed has read since it was made, and who waited for whom."""
+        return self._counters.snapshot()
+
     @property
     def shuffled(self) -> bool:
         """Whether epochs are shuffled."""
@@ -336,12 +369,6 @@ def _warn_without_index(statement: str | None, layout: Layout) -> None:
         )
 
 
-def _check_kind(kind: type[int] | type[str] | None, layout: Layout, ids: Ids) -> None:
-    given = str if ids.dtype.kind == "T" else int
-    if kind is not None and kind is not given:
-        words = {int: "integers", str: "text"}
-        raise SchemaError(
-            f"expected sample ids that are {words[kind]}, as in {layout.source.label}.{layout.sample}; got "
-            f"{words[given]}, such as {ids[:1].tolist()[0]!r}. Pass ids of the same type, or CAST the column in a "
-            "selectable."
-        )
+def _kind(ids: Ids) -> IdKind:
+    """What ids are taken for, whose column is not known."""
+    return IdKind.TEXT if ids.dtype.kind == "T" else IdKind.INTEGERS

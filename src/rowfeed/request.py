@@ -17,13 +17,16 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.sql.visitors import replacement_traverse
 
+from rowfeed.dates import is_date
 from rowfeed.errors import ArgumentError
-
-Ids: TypeAlias = npt.NDArray[Any]
-"""Sample ids: ascending int64, or text (numpy StringDType) in the order of code points, which is that of its UTF-8."""
+from rowfeed.ids import IdKind, Ids
 
 TableLike: TypeAlias = "str | sa.FromClause | sa.Select[Any]"
 Where: TypeAlias = "str | sa.ColumnElement[bool] | None"
+
+
+SPAN = 1 << 22
+"""Ids within such a span get their numbers from a table, which beats a search."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +150,7 @@ class Selection:
         null: What a NULL means: `error`; `drop`, the row does not count; `fill`, the value is `fill`.
         fill: The value that stands for NULL with `null="fill"`.
         out_of_range: What a coordinate outside of its axis means: `error`; `drop`, the row does not count.
+        kind: What the sample column is made of; None where the table was empty.
     """
 
     source: Source
@@ -155,13 +159,19 @@ class Selection:
     values: tuple[Value, ...]
     order: tuple[str, ...] = ()
     null: str = "error"
-    fill: float = 0
+    fill: Any = 0
     out_of_range: str = "error"
+    kind: IdKind | None = None
 
     @property
     def cells(self) -> int:
         """Cells of one sample."""
         return prod(axis.size for axis in self.axes)
+
+    @property
+    def has_dates(self) -> bool:
+        """Whether a value is a date or a time."""
+        return any(is_date(value.dtype) for value in self.values)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -197,6 +207,21 @@ class Request:
         """Where a fault is, for a message: `USER_MATRIX.x, user_id=12`; `sample` indexes ids."""
         name = self.ids[sample : sample + 1].tolist()[0]
         return f"{self.selection.source.label}.{column}, {self.selection.sample}={name!r}"
+
+    def positions(self, found: npt.NDArray[np.integer], first: int = 0) -> npt.NDArray[np.int64]:
+        """Where integer ids of rows, all of which were asked for, are among `ids`.
+
+        Args:
+            found: The ids less `first`: (rows,).
+            first: What was subtracted.
+        """
+        low = int(self.ids[0])
+        span = int(self.ids[-1]) - low + 1
+        if span > SPAN:
+            return np.asarray(np.searchsorted(self.ids, found.astype(np.int64) + first), np.int64)
+        table = np.empty(span, np.int64)
+        table[self.ids - low] = np.arange(self.ids.size)
+        return np.asarray(table[found if first == low else found + (first - low)])
 
     def locate(self, column: str, sample: npt.NDArray[Any]) -> Callable[[int], str]:
         """`at` for rows: row i is of the sample number `sample[i]`."""

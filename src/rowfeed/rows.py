@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rowfeed.errors import DataError, SchemaError
+from rowfeed.dates import NOUNS
+from rowfeed.errors import DataError
 from rowfeed.exact import from_objects
-from rowfeed.request import Axis, ColumnData, Ids, Request, Selection
+from rowfeed.ids import IdKind, namer
+from rowfeed.request import Axis, ColumnData, Request, Selection
 
-TEXT = np.dtypes.StringDType()
 
-
-def to_columns(request: Request, rows: Sequence[Sequence[Any]]) -> ColumnData:
-    """Check and convert rows of `request.selection.rows`.
+def to_columns(request: Request, rows: Sequence[Sequence[Any]], kind: IdKind) -> ColumnData:
+    """Check and convert rows of `request.selection.rows`, whose ids are of a kind.
 
     Rows of samples that were not asked for, which a loose collation lets through, are left out.
 
@@ -30,8 +30,9 @@ def to_columns(request: Request, rows: Sequence[Sequence[Any]]) -> ColumnData:
     """
     selection = request.selection
     position = {sample: index for index, sample in enumerate(request.ids.tolist())}
-    wanted = _in_range([row for row in rows if row[0] in position], selection)
-    sample = np.array([position[row[0]] for row in wanted], np.int64)
+    name = namer(kind)
+    wanted = _in_range([row for row in rows if name(row[0]) in position], selection)
+    sample = np.array([position[name(row[0])] for row in wanted], np.int64)
     columns = list(zip(*wanted, strict=True)) or [()] * (1 + len(selection.axes) + len(selection.values))
     cell = np.zeros(len(wanted), np.int64)
     for axis, objects in zip(selection.axes, columns[1:], strict=False):
@@ -39,7 +40,7 @@ def to_columns(request: Request, rows: Sequence[Sequence[Any]]) -> ColumnData:
     values = []
     for value, objects in zip(selection.values, columns[1 + len(selection.axes) :], strict=False):
         where = request.locate(value.name, sample)
-        values.append(from_objects(_filled(objects, selection, where), value.dtype, where))
+        values.append(from_objects(_filled(objects, selection, value.dtype, where), value.dtype, where))
     return ColumnData(request, sample, cell, tuple(values))
 
 
@@ -55,7 +56,9 @@ def _in_range(rows: list[Any], selection: Selection) -> list[Any]:
     return [row for row in rows if not any(map(outside, row[1:], sizes))]
 
 
-def _filled(objects: Sequence[Any], selection: Selection, where: Callable[[int], str]) -> Sequence[Any]:
+def _filled(
+    objects: Sequence[Any], selection: Selection, dtype: np.dtype[Any], where: Callable[[int], str]
+) -> Sequence[Any]:
     """Values with `fill` for NULL, or the error that says where one is."""
     if all(value is not None for value in objects):
         return objects
@@ -63,7 +66,8 @@ def _filled(objects: Sequence[Any], selection: Selection, where: Callable[[int],
         return [selection.fill if value is None else value for value in objects]
     ways = 'null="drop" or null="fill"' if selection.axes else 'null="fill"'
     at = where(next(index for index, value in enumerate(objects) if value is None))
-    raise DataError(f"expected a number; got NULL at {at}. Fix the row, or pass {ways}.")
+    noun = NOUNS.get(dtype.kind, "a number")
+    raise DataError(f"expected {noun}; got NULL at {at}. Fix the row, or pass {ways}.")
 
 
 def _coordinates(
@@ -76,7 +80,8 @@ def _coordinates(
         if value is None:
             fix = ' (null="fill" fills values, a coordinate has no fill)' if request.selection.null == "fill" else ""
             raise DataError(f'{axis.name} must be an integer; got NULL at {at}{fix}. Fix the row, or pass null="drop".')
-        if isinstance(value, (bool, str, bytes)) or value != value or value in _INFINITE or value != int(value):
+        number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+        if not number or value != value or value in _INFINITE or value != int(value):
             raise DataError(
                 f"{axis.name} must be an integer; got {value!r} at {at}. Fix the row, or CAST it in a selectable."
             )
@@ -90,47 +95,3 @@ def _coordinates(
 
 
 _INFINITE = (float("inf"), float("-inf"))
-
-
-def ids_from_objects(objects: Sequence[Any], table: str, column: str) -> Ids:
-    """Sample ids as an array: int64, or text.
-
-    Raises:
-        DataError: One is NULL.
-        SchemaError: They are neither all integers nor all text.
-    """
-    if any(value is None for value in objects):
-        raise DataError(
-            f"expected a sample id in every row; got NULL at {table}.{column}. "
-            f'Fix the row, or leave it out with where="{column} IS NOT NULL".'
-        )
-    if all(isinstance(value, str) for value in objects):
-        return np.array(objects, TEXT)
-    whole = [int(v) if isinstance(v, Decimal) and v == v.to_integral_value() else v for v in objects]
-    odd = next((v for v in whole if isinstance(v, bool) or not isinstance(v, (int, np.integer))), None)
-    if odd is not None:
-        raise SchemaError(
-            f"expected sample ids that are all integers or all text; got {odd!r} at {table}.{column}. "
-            "Name another column, or CAST it in a selectable."
-        )
-    try:
-        return np.array(whole, np.int64)
-    except OverflowError:
-        raise SchemaError(
-            f"expected sample ids of at most 64 bits, signed; got a larger integer at {table}.{column}. "
-            "CAST it to text in a selectable."
-        ) from None
-
-
-def sort_ids(ids: Ids) -> Ids:
-    """Ascending and distinct: integers by value, text by code point."""
-    if ids.dtype.kind == "i" and ids.size and bool((ids[1:] > ids[:-1]).all()):
-        return ids
-    if ids.dtype.kind == "T" and _has_nul(ids):
-        return np.array(sorted(set(ids.tolist())), TEXT)
-    return np.unique(ids)
-
-
-def _has_nul(texts: Ids) -> bool:
-    """Whether a text has a NUL in it, behind which numpy compares nothing when it sorts."""
-    return any("\0" in "".join(texts[start : start + 8_192].tolist()) for start in range(0, texts.size, 8_192))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import sqlalchemy as sa
 
+from rowfeed.dates import is_date, unit_of
 from rowfeed.errors import ArgumentError, DataError
+from rowfeed.ids import IdKind, Ids, sort_ids
 from rowfeed.layouts.base import checked_choice
-from rowfeed.rows import ids_from_objects, sort_ids
+from rowfeed.samples import GivenIds, listed_ids
 
 if TYPE_CHECKING:
     from rowfeed.database import Database
@@ -23,7 +24,7 @@ def write(
     database: Database,
     layout: Layout,
     arrays: Any,
-    ids: Sequence[int] | Sequence[str] | npt.NDArray[Any] | None,
+    ids: GivenIds | None,
     if_exists: str,
 ) -> int:
     """See `rowfeed.Database.write`."""
@@ -31,28 +32,26 @@ def write(
     if layout.source.name is None or not isinstance(layout.source.table, str):
         raise ArgumentError("expected a layout whose table is a name; got a selectable. Rows cannot be written to one.")
     samples = arrays.shape[0] if hasattr(arrays, "shape") else len(arrays)
-    names = _ids(ids, samples)
+    kind, names = _ids(ids, samples)
     with database.session_class.open(database, read_only=False) as session:
-        return session.write(_table(layout, names, session), _chunks(layout, arrays, names, session), if_exists)
+        table = _table(layout, session.key_type(names, kind), session)
+        return session.write(table, _chunks(layout, arrays, names, kind, session), if_exists)
 
 
-def _ids(ids: Any, samples: int) -> npt.NDArray[Any]:
+def _ids(ids: GivenIds | None, samples: int) -> tuple[IdKind, Ids]:
     if ids is None:
-        return np.arange(samples)
-    names = ids_from_objects(ids.tolist() if isinstance(ids, np.ndarray) else list(ids), "ids", "ids")
+        return IdKind.INTEGERS, np.arange(samples)
+    kind, names = listed_ids(ids, "ids")
     if names.size != samples:
         raise ArgumentError(f"expected one id per sample; got {names.size} ids and {samples} samples. Pass one each.")
     if sort_ids(names).size < names.size:
         raise ArgumentError("expected distinct ids; got one twice. Pass each id once.")
-    return names
+    return kind, names
 
 
-def _table(layout: Layout, ids: npt.NDArray[Any], session: Session) -> sa.Table:
+def _table(layout: Layout, sample_type: Any, session: Session) -> sa.Table:
     """The table: key columns, then value columns; the primary key is what the feed will look for."""
     schema, name = layout.source.name or (None, "")
-    text = ids.dtype.kind == "T"
-    longest = max((len(i) for i in ids.tolist()), default=1) if text else 0
-    sample_type: Any = sa.String(max(1, longest)) if text else sa.BigInteger()
     columns = [
         sa.Column(layout.sample, sample_type, primary_key=True, autoincrement=False),
         *(sa.Column(axis, sa.Integer(), primary_key=True, autoincrement=False) for axis in layout.axes),
@@ -63,13 +62,15 @@ def _table(layout: Layout, ids: npt.NDArray[Any], session: Session) -> sa.Table:
 
 def _column_type(dtype: np.dtype[Any]) -> Any:
     """The narrowest standard SQL type that holds all of a dtype."""
+    if is_date(dtype):
+        return sa.Time() if dtype.kind == "m" else sa.Date() if unit_of(dtype) == "D" else sa.DateTime()
     if dtype.kind == "f":
         return sa.Double() if dtype.itemsize == 8 else sa.REAL()
     bits = dtype.itemsize * 8 + (dtype.kind == "u") if dtype.kind != "b" else 8
     return sa.SmallInteger() if bits <= 16 else sa.Integer() if bits <= 32 else sa.BigInteger()
 
 
-def _chunks(layout: Layout, arrays: Any, ids: npt.NDArray[Any], session: Session) -> Iterator[tuple[list[Any], ...]]:
+def _chunks(layout: Layout, arrays: Any, ids: Ids, kind: IdKind, session: Session) -> Iterator[tuple[list[Any], ...]]:
     for sample, *columns in layout.unload(arrays):
         values = columns[len(columns) - len(layout.values) :]
         for name, value in zip(layout.values, values, strict=True):
@@ -81,4 +82,5 @@ def _chunks(layout: Layout, arrays: Any, ids: npt.NDArray[Any], session: Session
                     f"{layout.source.label}.{name}, {layout.sample}={ids[sample[row]]}. "
                     "Replace it, or make it the fill."
                 )
-        yield (ids[sample].tolist(), *(column.tolist() for column in columns))
+        places = (column.tolist() for column in columns[: len(columns) - len(values)])
+        yield (session.key_objects(ids[sample], kind), *places, *map(session.value_objects, values))

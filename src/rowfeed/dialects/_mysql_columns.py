@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from rowfeed.dialects._mysql_wire import Rows
 from rowfeed.errors import DataError
-from rowfeed.exact import to_dtype
-from rowfeed.request import Ids, Request, Selection
+from rowfeed.exact import decimals_fit, to_dtype
+from rowfeed.ids import INT64_MAX, Ids
+from rowfeed.request import Request, Selection
 
 DECIMALS = (0, 246)
 """Types of columns, as drivers number them, whose numbers come as DOUBLE."""
@@ -47,7 +48,7 @@ def take(request: Request, kinds: list[int], parts: list[list[npt.NDArray[Any]]]
     first = 1 + len(selection.axes)
     for index, value in enumerate(selection.values):
         data = np.ascontiguousarray(rows[f"c{first + index}"])
-        if kinds[first + index] in DECIMALS and not _below_rounding(data, value.dtype):
+        if kinds[first + index] in DECIMALS and not decimals_fit(data, value.dtype):
             return False
         try:
             data = to_dtype(data, value.dtype, request.locate(value.name, sample))
@@ -65,9 +66,11 @@ def _positions(ids: Ids, found: npt.NDArray[Any]) -> npt.NDArray[np.int64] | Non
 
     Rows mostly come in runs of one id, so one search a run does.
     """
-    if found.dtype.kind not in "iu" or (found.dtype == np.uint64 and bool((found > np.iinfo(np.int64).max).any())):
+    if found.dtype.kind not in "iu":
         return None
-    found = found.astype(np.int64)
+    if found.dtype.kind != ids.dtype.kind and bool(((found < 0) | (found > np.uint64(INT64_MAX))).any()):
+        return None
+    found = found.astype(ids.dtype)
     starts = np.flatnonzero(found[1:] != found[:-1]) + 1 if found.size else np.empty(0, np.int64)
     starts = np.concatenate((np.zeros(min(1, found.size), np.int64), starts))
     names = found[starts]
@@ -75,9 +78,3 @@ def _positions(ids: Ids, found: npt.NDArray[Any]) -> npt.NDArray[np.int64] | Non
     if names.size and not (int(place.max()) < ids.size and bool((ids[place] == names).all())):
         return None
     return np.repeat(place, np.diff(np.append(starts, found.size)))
-
-
-def _below_rounding(data: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
-    """Whether DECIMALs that came as DOUBLE are so small that whole ones among them are exact in the dtype."""
-    limit = 2.0 ** (np.finfo(dtype).nmant + 1 if dtype.kind == "f" else 53)
-    return bool((np.abs(data) < limit).all())

@@ -10,25 +10,38 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from rowfeed.exact import to_dtype
-from rowfeed.request import Axis, ColumnData, Ids, Request, Selection
+from rowfeed.dates import from_ticks
+from rowfeed.exact import decimals_fit, to_dtype
+from rowfeed.ids import IdKind, Ids, within_int64
+from rowfeed.request import Axis, ColumnData, Request, Selection
 
 IDS, FIRST = "rowfeed_ids", "rowfeed_first"
 """The bound parameters."""
+
+DATES = {1082: ("date_", "D"), 1114: ("timestamp_", "us"), 1184: ("timestamptz_", "us")}
+TIMES = {1083: ("time_", "us")}
+"""By type number: the name, as in `date_send`, and the unit of dates, counted from 2000 on, and of times."""
+
+INTERVAL, TIMETZ = 1186, 1266
+DAYS_1970_2000 = 10_957
 
 SENT = {16: ("bool", "?"), 21: ("int2", ">i2"), 23: ("int4", ">i4"), 20: ("int8", ">i8")} | {
     700: ("float4", ">f4"),
     701: ("float8", ">f8"),
 }
+SENT |= {kind: (name, ">i4" if unit == "D" else ">i8") for kind, (name, unit) in (DATES | TIMES).items()}
 """By type number: the name, as in `int4send`, and what numpy calls what that sends."""
 
 FLOAT4, FLOAT8, NUMERIC = 700, 701, 1700
 INTEGERS = {21, 23, 20}
-TEXTS = {25: "TEXT[]", 1043: "TEXT[]", 1042: "BPCHAR[]"}
-"""The types of text ids, and as what the wanted ids are compared: CHAR(n) pads both sides."""
+UUID, BYTEA = 2950, 17
+COLLATED = {25: "TEXT[]", 1043: "TEXT[]", 1042: "BPCHAR[]"}
+TEXTS = COLLATED | {UUID: "UUID[]", BYTEA: "BYTEA[]"}
+"""The types of ids that are text here, and as what the wanted ids are compared: CHAR(n) pads both sides."""
 
-SPAN = 1 << 22
-"""Ids within such a span get their numbers from a table, which beats a search."""
+OF_KIND = {"M": DATES.keys(), "m": TIMES.keys()}
+NUMBERS = {*SENT, NUMERIC} - {*DATES, *TIMES}
+"""The types of columns that can be sent for a dtype: of dates, of times, of numbers."""
 
 ID_GROUPS = 251
 """In how many values the sample ids come: 1 GB each, at most."""
@@ -47,10 +60,12 @@ class _Array(sa.types.UserDefinedType[str]):
         return self.name
 
 
-def array_literal(ids: Ids) -> str:
-    """Ids as the text of an array; NULL, which equals nothing, for text that PostgreSQL cannot have."""
+def array_literal(ids: Ids, kind: IdKind) -> str:
+    """Ids as the text of an array; without numbers, and NULL for text, that PostgreSQL cannot have in the column."""
     if ids.dtype.kind != "T":
-        return f"{{{','.join(map(str, ids.tolist()))}}}"
+        return f"{{{','.join(map(str, within_int64(ids).tolist()))}}}"
+    if kind is IdKind.BYTES:
+        return "{" + ",".join(rf'"\\x{i}"' for i in ids.tolist()) + "}"
     quoted = (f'"{i.replace(chr(92), chr(92) * 2).replace(chr(34), chr(92) + chr(34))}"' for i in ids.tolist())
     return f"{{{','.join('NULL' if chr(0) in i else i for i in quoted)}}}"
 
@@ -61,8 +76,17 @@ def samples_in(sample: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[boo
 
 
 def exact_rows(rows: sa.Subquery, types: dict[str, int]) -> list[sa.ColumnElement[Any]]:
-    """Columns for plain rows; float4 as float8, since a driver would read 0.1 for 0.10000000149011612."""
-    return [sa.cast(column, sa.Double) if types[column.name] == FLOAT4 else column for column in rows.c]
+    """Columns for plain rows: float4 as float8, since a driver would read 0.1 for 0.10000000149011612; dates as text,
+    since Python has not all of them.
+    """
+
+    def exact(column: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[Any]:
+        if kind == FLOAT4:
+            return sa.cast(column, sa.Double)
+        return sa.cast(column, sa.Text) if kind in {*DATES, *TIMES, INTERVAL, TIMETZ} else column
+
+    kinds = ((column, types[column.name] if not column.name.startswith("sample") else 0) for column in rows.c)
+    return [exact(column, kind).label(column.name) for column, kind in kinds]
 
 
 def integer_ids(rows: sa.Subquery) -> sa.Select[Any]:
@@ -84,11 +108,16 @@ def possible(request: Request, types: dict[str, int]) -> bool:
     """Whether all columns are of types that the aggregate can send, and the ids of the type of their column."""
     selection = request.selection
     axes = {types[f"axis{i}"] for i in range(len(selection.axes))}
-    values = {types[f"value{i}"] for i in range(len(selection.values))}
     # Which whole numbers lie outside is not asked in SQL of types that have NaN and infinity.
     reals = set() if selection.out_of_range == "drop" else {FLOAT4, FLOAT8, NUMERIC}
-    samples = TEXTS if request.ids.dtype.kind == "T" else INTEGERS
-    return types["sample"] in samples and axes <= INTEGERS | reals and values <= SENT.keys() | {NUMERIC}
+    samples = {"T": TEXTS, "i": INTEGERS}.get(request.ids.dtype.kind, ())
+    return (
+        types["sample"] in samples
+        and axes <= INTEGERS | reals
+        and all(
+            types[f"value{i}"] in OF_KIND.get(value.dtype.kind, NUMBERS) for i, value in enumerate(selection.values)
+        )
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +134,9 @@ class Query:
     types: dict[str, int]
     folding: str
 
-    def parameters(self, request: Request) -> dict[str, Any]:
-        """What is bound for a request."""
-        ids = {IDS: array_literal(request.ids)}
+    def parameters(self, request: Request, kind: IdKind) -> dict[str, Any]:
+        """What is bound for a request, whose ids are of a kind."""
+        ids = {IDS: array_literal(request.ids, kind)}
         return ids if self._text or self.folding == "apart" else ids | {FIRST: int(request.ids[0])}
 
     @property
@@ -123,7 +152,9 @@ class Query:
         if self._text:
             wanted = sa.func.unnest(sa.bindparam(IDS, type_=_Array(TEXTS[kind])))
             names = wanted.table_valued(sa.column("id"), with_ordinality="n", name="w").render_derived()
-            same = sa.collate(rows.c.sample, "C") == sa.collate(names.c.id, "C")  # a loose collation lets others in
+            same = rows.c.sample == names.c.id
+            if kind in COLLATED:
+                same = sa.collate(rows.c.sample, "C") == sa.collate(names.c.id, "C")  # a loose one lets others in
             source = rows.join(names, same)
             sample = names.c.n - _number(1)
         else:
@@ -170,6 +201,8 @@ class Query:
         if kind == NUMERIC:
             size = sa.func.abs(value)
             exact = sa.and_(size < _number(2**53), sa.or_(size > sa.literal_column("1e-300"), size == _number(0)))
+            if self.selection.values[index].dtype.kind != "f":
+                exact = sa.and_(exact, value == sa.func.trunc(value))  # the float8 of 1.00000000000000000001 is whole
             sent: sa.ColumnElement[Any] = sa.case((exact, sa.func.float8send(sa.cast(value, sa.Double))))
         else:
             sent = getattr(sa.func, f"{SENT[kind][0]}send")(value)
@@ -195,9 +228,15 @@ class Query:
         data = []
         for i, value in enumerate(self.selection.values):
             numbers = arrays[len(places) + i]
-            if self.types[f"value{i}"] == NUMERIC and not _small(numbers, value.dtype):
+            if self.types[f"value{i}"] == NUMERIC and not decimals_fit(numbers, value.dtype):
                 return None
             null = arrays[len(places) + len(values) + i] if flags else None
+            if value.dtype.kind in OF_KIND:
+                found_dates = self._dates(i, numbers, null)
+                if found_dates is None:
+                    return None
+                data.append(found_dates)
+                continue
             data.append(self._converted(request, i, numbers, null, sample))
         return ColumnData(request, sample, cell, tuple(data))
 
@@ -212,12 +251,22 @@ class Query:
             cell = places[0] - sample * places[0].dtype.type(self.selection.cells)
         if self._text:
             return sample.astype(np.int64), cell.astype(np.int64)
-        wanted = request.ids if self.folding == "apart" else request.ids - request.ids[0]
-        if self.folding == "apart" or wanted[-1] >= SPAN:
-            return np.searchsorted(wanted, sample), cell.astype(np.int64)
-        numbers = np.empty(int(wanted[-1]) + 1, np.int64)
-        numbers[wanted] = np.arange(wanted.size)
-        return numbers[sample], cell.astype(np.int64)
+        first = 0 if self.folding == "apart" else int(request.ids[0])
+        return request.positions(sample, first), cell.astype(np.int64)
+
+    def _dates(
+        self, index: int, ticks: npt.NDArray[Any], null: npt.NDArray[np.bool_] | None
+    ) -> npt.NDArray[Any] | None:
+        """A column of dates or times; None where one is infinite or does not fit."""
+        kind, dtype = self.types[f"value{index}"], self.selection.values[index].dtype
+        days = DAYS_1970_2000 if kind in DATES else 0
+        ends = np.iinfo(ticks.dtype)
+        if days and bool(((ticks == ends.min) | (ticks == ends.max)).any()):
+            return None
+        found = from_ticks(ticks.astype(np.int64), (DATES | TIMES)[kind][1], days, dtype)
+        if found is not None and null is not None:
+            found[null] = self.selection.fill
+        return found
 
     def _converted(
         self,
@@ -242,12 +291,6 @@ _SENT_PLACES: dict[str, np.dtype[Any]] = {"int4": np.dtype(">i4"), "int8": np.dt
 
 def _sent_dtype(kind: int) -> np.dtype[Any]:
     return np.dtype(SENT[FLOAT8 if kind == NUMERIC else kind][1])
-
-
-def _small(numbers: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
-    """Whether all are below the first integer that the dtype, or float8, has not: then whole ones are exact."""
-    limit = 2.0 ** (np.finfo(dtype).nmant + 1 if dtype.kind == "f" else 53)
-    return bool((np.abs(numbers) < limit).all())
 
 
 def _first() -> sa.ColumnElement[Any]:

@@ -6,7 +6,9 @@ one join with the wanted ids, and no index.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
+from datetime import timedelta
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +17,12 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from rowfeed.dates import clock
 from rowfeed.dialects import generic
 from rowfeed.dialects._duckdb_dialect import Dialect
-from rowfeed.exact import to_dtype
-from rowfeed.request import ColumnData, Ids, Request, Selection, Source
-from rowfeed.rows import sort_ids
+from rowfeed.exact import decimals_fit, to_dtype
+from rowfeed.ids import IdKind, Ids, narrowed, objects_of, sort_ids
+from rowfeed.request import ColumnData, Request, Selection, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,11 +32,22 @@ if TYPE_CHECKING:
 INTEGERS = {f"{sign}{size}INT" for sign, size in product(("", "U"), ("TINY", "SMALL", "BIG"))} | {"INTEGER", "UINTEGER"}
 """The integers that arrive as themselves; HUGEINT would arrive as float64."""
 
-IDS = INTEGERS - {"UBIGINT"}
+TEXTS = {"VARCHAR", "UUID", "BLOB"}
+"""The types of ids that are text here."""
+
 NUMBERS = INTEGERS | {"BOOLEAN", "FLOAT", "DOUBLE"}
 
 DECIMAL_DIGITS = 15
 """A DECIMAL of so many digits, made a DOUBLE, is the nearest one."""
+
+
+class UnsignedBigInteger(sa.types.UserDefinedType[int]):
+    """UBIGINT."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "UBIGINT"
 
 
 class Session(generic.Session):
@@ -76,10 +90,12 @@ class Session(generic.Session):
 
     def sample_ids(self, source: Source, column: str) -> Ids:
         rows = source.select({"sample": column}).subquery("r")
-        if self._plain_rows or not self._own or self._types_of(rows)["sample"] not in IDS:
+        if self._plain_rows or not self._own or self._types_of(rows)["sample"] not in INTEGERS:
             return super().sample_ids(source, column)
-        ids = self._fetch(sa.select(sa.cast(rows.c.sample, sa.BigInteger).label("sample")).distinct())["sample"]
-        return super().sample_ids(source, column) if np.ma.is_masked(ids) else sort_ids(np.asarray(ids))
+        ids = self._fetch(sa.select(rows.c.sample).distinct())["sample"]
+        if np.ma.is_masked(ids):
+            return super().sample_ids(source, column)
+        return narrowed(sort_ids(np.asarray(ids).astype(np.uint64 if ids.dtype == np.uint64 else np.int64)))
 
     def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         return sa.collate(column, "binary")
@@ -105,28 +121,59 @@ class Session(generic.Session):
 
     def _read_columns(self, request: Request) -> ColumnData | None:
         selection = request.selection
-        if not self._own or selection.order:
+        if not self._own or selection.order or selection.has_dates:
             return None
         if selection not in self._types:
             self._types[selection] = self._types_of(selection.rows)
         types = self._types[selection]
         text = request.ids.dtype.kind == "T"
-        if types["sample"] not in ({"VARCHAR"} if text else IDS):
+        if types["sample"] not in (TEXTS if text else INTEGERS):
             return None
         if not all(types[f"axis{i}"] in INTEGERS for i in range(len(selection.axes))):
             return None
         if not all(types[f"value{i}"] in NUMBERS or _short(types[f"value{i}"]) for i in range(len(selection.values))):
             return None
-        found = self._fetch(_query(selection, types, text), {"rowfeed_ids": request.ids.tolist()})
+        ids = objects_of(request.ids, self._kind(request))
+        found = self._fetch(_query(selection, types), {"rowfeed_ids": ids})
         return _columns(request, found, types)
 
+    def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
+        """Dates as text, of which Python has not all; those with a time zone in UTC, whatever zone is set."""
+        if not self._own:
+            return super()._row_columns(selection)
+        if selection not in self._types:
+            self._types[selection] = self._types_of(selection.rows)
+        types, columns = self._types[selection], list[sa.ColumnElement[Any]]()
+        for column in selection.rows.c:
+            kind = types[column.name]
+            printed: sa.ColumnElement[Any] = sa.cast(column, sa.String)
+            if kind == "TIMESTAMP WITH TIME ZONE":
+                printed = sa.func.coalesce(
+                    sa.cast(sa.func.make_timestamp(sa.func.epoch_us(column)), sa.String), printed
+                )
+            dated = kind.startswith(("DATE", "TIME", "INTERVAL")) and column.name.startswith("value")
+            columns.append(printed.label(column.name) if dated else column)
+        return columns
+
     # Writing
+
+    has_uuids = True
+
+    def key_type(self, ids: Ids, kind: IdKind) -> Any:
+        return UnsignedBigInteger() if ids.dtype == np.uint64 else super().key_type(ids, kind)
+
+    def key_objects(self, ids: Ids, kind: IdKind) -> list[Any]:
+        """UUIDs as text, which INSERT casts; DuckDB scans no array of them."""
+        return objects_of(ids, IdKind.TEXT if kind is IdKind.UUIDS else kind)
 
     def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Integers end at 2^63 - 1, as the column type is a signed one."""
         if values.dtype.kind == "u":
             return np.asarray(values > np.iinfo(np.int64).max)
         return super().unstorable(values)
+
+    def clock_objects(self, times: Sequence[timedelta]) -> list[Any]:
+        return [clock(elapsed) for elapsed in times]
 
     def _transaction(self) -> AbstractContextManager[Any]:
         transaction = self._connection.begin()
@@ -145,14 +192,14 @@ def _short(kind: str) -> bool:
     return kind.startswith("DECIMAL(") and int(kind[8:].split(",")[0]) <= DECIMAL_DIGITS
 
 
-def _query(selection: Selection, types: dict[str, str], text: bool) -> sa.Select[Any]:
+def _query(selection: Selection, types: dict[str, str]) -> sa.Select[Any]:
     """The rows of the wanted samples, with the number of the sample from 1 on."""
     rows = selection.rows
     ids = sa.bindparam("rowfeed_ids", type_=sa.types.NullType())
     wanted = sa.select(
         sa.func.unnest(ids).label("id"), sa.func.generate_subscripts(ids, sa.literal_column("1")).label("n")
     ).subquery("w")
-    sample = sa.collate(rows.c.sample, "binary") if text else rows.c.sample
+    sample = sa.collate(rows.c.sample, "binary") if types["sample"] == "VARCHAR" else rows.c.sample
     columns: list[sa.ColumnElement[Any]] = [wanted.c.n]
     columns += [rows.c[f"axis{i}"] for i in range(len(selection.axes))]
     for i in range(len(selection.values)):
@@ -181,7 +228,7 @@ def _columns(request: Request, found: dict[str, npt.NDArray[Any]], types: dict[s
     values = []
     for i, value in enumerate(selection.values):
         data = found[f"value{i}"] if every else found[f"value{i}"][inside]
-        if types[f"value{i}"] not in NUMBERS and not _whole_ones_fit(np.asarray(data), value.dtype):
+        if types[f"value{i}"] not in NUMBERS and not decimals_fit(np.asarray(data), value.dtype):
             return None
         where = request.locate(value.name, sample)
         if not np.ma.is_masked(data):
@@ -200,14 +247,17 @@ def _filled(data: Any, dtype: np.dtype[Any], fill: float, where: Callable[[int],
     return result
 
 
-def _whole_ones_fit(numbers: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
-    """Whether all are below the first integer that the dtype has not: then whole ones are exact."""
-    limit = 2.0 ** (np.finfo(dtype).nmant + 1 if dtype.kind == "f" else 53)
-    return bool((np.abs(numbers) < limit).all())
-
-
 def _arrays(table: sa.Table, columns: tuple[list[Any], ...]) -> list[npt.NDArray[Any]]:
     """The columns of a table as the arrays that DuckDB can scan."""
-    dtypes = {sa.SmallInteger: "i2", sa.Integer: "i4", sa.BigInteger: "i8", sa.REAL: "f4", sa.Double: "f8"}
+    dtypes = {
+        UnsignedBigInteger: "u8",
+        sa.SmallInteger: "i2",
+        sa.Integer: "i4",
+        sa.BigInteger: "i8",
+        sa.REAL: "f4",
+        sa.Double: "f8",
+        sa.Date: "M8[us]",
+        sa.DateTime: "M8[us]",
+    }
     types = [type(column.type) for column in table.columns]
     return [np.array(data, dtypes.get(kind, object)) for kind, data in zip(types, columns, strict=True)]

@@ -9,14 +9,15 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from rowfeed.dialects._storage import Storage
 from rowfeed.errors import ArgumentError, SchemaError
 from rowfeed.failures import Failure, Translation
-from rowfeed.request import ColumnData, Ids, Request, Source
-from rowfeed.rows import TEXT, ids_from_objects, sort_ids, to_columns
+from rowfeed.ids import TEXT, IdKind, Ids, check_kind, ids_from_objects, merged, namer, objects_of, sort_ids
+from rowfeed.request import ColumnData, Request, Selection, Source
+from rowfeed.rows import to_columns
 
 if TYPE_CHECKING:
     from rowfeed.database import Database
@@ -28,7 +29,7 @@ IDS_PER_FETCH = 8_192
 """Ids that are Python objects at one time, before they are an array."""
 
 
-class Session:
+class Session(Storage):
     """One open connection. It belongs to the thread that opened it; only `interrupt` may be called from another.
 
     Use as a context manager: leaving it closes the connection.
@@ -159,40 +160,42 @@ class Session:
         with self._translated():
             return tuple(sa.inspect(self._connection).get_pk_constraint(table, schema=schema)["constrained_columns"])
 
-    def sample_kind(self, source: Source, column: str) -> type[int] | type[str] | None:
-        """Whether sample ids are integers or text, judged by the first row; None without rows."""
+    def sample_kind(self, source: Source, column: str) -> IdKind | None:
+        """What a column of sample ids is made of, judged by the first row; None without rows."""
         ids = source.select({"sample": column}).subquery("r")
         found = self._execute(sa.select(ids.c.sample).where(ids.c.sample.is_not(None)).limit(1)).first()
         if found is None:
             return None
-        return str if ids_from_objects(found, source.label, column).dtype.kind == "T" else int
+        return ids_from_objects(tuple(found), source.label, column)[0]
 
     def sample_ids(self, source: Source, column: str) -> Ids:
         """The distinct ids of a column, ascending.
 
         Raises:
             DataError: One is NULL.
-            SchemaError: They are neither integers nor text.
+            SchemaError: They are not of one kind, or of none that can be an id.
         """
         ids = source.select({"sample": column}).subquery("r").c.sample
         kind = self.sample_kind(source, column)
-        distinct = ids if kind is int else self._bytewise(ids)
+        distinct = self._bytewise(ids) if kind is IdKind.TEXT else ids
         query = sa.select(ids) if distinct is None else sa.select(distinct).distinct()
-        integers = bytearray()
+        integers: dict[str, bytearray] = {"i": bytearray(), "u": bytearray()}
         texts: list[Ids] = [np.empty(0, TEXT)]
         with self._translated():
             for rows in self._execute(query.execution_options(yield_per=IDS_PER_FETCH)).partitions():
-                part = sort_ids(ids_from_objects([row[0] for row in rows], source.label, column))
-                if (part.dtype == TEXT) != (kind is str):
+                found, part = ids_from_objects([row[0] for row in rows], source.label, column)
+                kind = kind or found
+                if found is not kind and (found, kind) != (IdKind.TEXT, IdKind.UUIDS):  # some drivers' UUIDs are text
                     raise SchemaError(
-                        f"expected sample ids of one kind; got integers and text in {source.label}.{column}. "
-                        "CAST them in a selectable, or restrict the rows with where=."
+                        f"expected sample ids of one kind; got {' and '.join(sorted({found.value, kind.value}))} in "
+                        f"{source.label}.{column}. CAST them in a selectable, or restrict the rows with where=."
                     )
-                if kind is str:
-                    texts.append(part)
+                if found is IdKind.INTEGERS:
+                    integers[part.dtype.kind] += sort_ids(part).tobytes()
                 else:
-                    integers += part.tobytes()
-        return sort_ids(np.concatenate(texts) if kind is str else np.frombuffer(integers, np.int64))
+                    texts.append(sort_ids(part))
+        parts = [np.frombuffer(integers["i"], np.int64), np.frombuffer(integers["u"], np.uint64)]
+        return merged([*parts, *texts], f"{source.label}.{column}")
 
     def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any] | None:
         """A text column under a collation that keeps all strings apart; None where standard SQL has none."""
@@ -215,19 +218,41 @@ class Session:
         """The engine's own fast way; None where it has none, or where its checks say to look at the rows."""
         return None
 
+    def _kind(self, request: Request) -> IdKind:
+        """What the ids of a request are made of in the database."""
+        selection, integers = request.selection, request.ids.dtype.kind != "T"
+        kind = selection.kind
+        if kind is None:  # the table was empty when the feed was made
+            kind = self.sample_kind(selection.source, selection.sample)
+            given = IdKind.INTEGERS if integers else IdKind.TEXT
+            if kind is not None:
+                check_kind(request.ids, given, kind, selection.source.label, selection.sample)
+            kind = kind or given
+        return kind
+
     def _read_rows(self, request: Request) -> ColumnData:
         """Plain rows, of which each portion keeps its own ids only: a loose collation finds those of others too."""
         rows = request.selection.rows
-        query = sa.select(rows).where(rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True)))
+        kind = self._kind(request)
+        query = sa.select(*self._row_columns(request.selection)).where(
+            rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True))
+        )
         if request.selection.order:
             query = query.order_by(*(rows.c[f"order{i}"] for i in range(len(request.selection.order))))
-        ids = request.ids.tolist()
-        found: list[Any] = []
-        for start in range(0, len(ids), IDS_PER_QUERY):
-            portion = ids[start : start + IDS_PER_QUERY]
-            wanted = set(portion)
-            found += [row for row in self._execute(query, {"rowfeed_ids": portion}) if row[0] in wanted]
-        return to_columns(request, found)
+        name, found = namer(kind), list[Any]()
+        for start in range(0, request.ids.size, IDS_PER_QUERY):
+            portion = request.ids[start : start + IDS_PER_QUERY]
+            wanted, bound = set(portion.tolist()), self._bound(portion, kind)
+            found += [row for row in self._execute(query, {"rowfeed_ids": bound}) if name(row[0]) in wanted]
+        return to_columns(request, found, kind)
+
+    def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
+        """The columns of plain rows, in such a form that the driver changes none of them."""
+        return list(selection.rows.c)
+
+    def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
+        """Ids as the driver takes them for a column of such a kind."""
+        return objects_of(ids, kind)
 
     # Writing
 
@@ -267,14 +292,6 @@ class Session:
     def engine_name(self) -> str:
         """SQLAlchemy's name of the engine."""
         return self._connection.dialect.name
-
-    def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Which of these values a column of the engine would change in silence: bool, shaped as the values."""
-        return np.zeros(values.shape, bool)
-
-    def table_options(self) -> dict[str, Any]:
-        """Options of the table that `write` creates, as `sqlalchemy.Table` takes them."""
-        return {}
 
     def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
         names = [column.name for column in table.columns]

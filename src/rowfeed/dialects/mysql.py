@@ -22,10 +22,11 @@ from sqlalchemy.dialects import mysql
 
 from rowfeed.dialects import _mysql_columns, _mysql_tls, _mysql_wire, generic
 from rowfeed.dialects._mysql_columns import DECIMALS
+from rowfeed.dialects._mysql_storage import Storage, column_type
 from rowfeed.errors import DependencyError
 from rowfeed.failures import Failure
-from rowfeed.request import ColumnData, Ids, Request, Selection, Source
-from rowfeed.rows import to_columns
+from rowfeed.ids import FORMS, IdKind, Ids, merged, narrowed, objects_of
+from rowfeed.request import ColumnData, Request, Selection, Source
 
 if TYPE_CHECKING:
     from rowfeed.database import Database
@@ -49,7 +50,7 @@ FLOAT, BIT = 4, 16
 """Types of columns, as drivers number them, that are not read as they are."""
 
 
-class Session(generic.Session):
+class Session(Storage, generic.Session):
     """A session on a MariaDB or MySQL server."""
 
     remote = True
@@ -66,12 +67,15 @@ class Session(generic.Session):
     @classmethod
     def open(cls, database: Database, *, read_only: bool = True) -> Self:
         try:
-            return super().open(database, read_only=read_only)
+            session = super().open(database, read_only=read_only)
         except DependencyError as error:
             raise DependencyError(
                 f"expected the driver {error.__cause__.name!r}, which {database.label} needs. "  # type: ignore[union-attr]
                 'Install PyMySQL, pip install "rowfeed[mysql]", and begin the URL with mysql+pymysql://.'
             ) from error
+        if read_only:
+            session._execute(sa.text("SET SESSION time_zone = '+00:00'"))  # a TIMESTAMP is an instant
+        return session
 
     @classmethod
     def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
@@ -178,28 +182,40 @@ class Session(generic.Session):
         return "utf8mb4_0900_bin" if version >= (8, 0, 17) else None
 
     def sample_ids(self, source: Source, column: str) -> Ids:
-        if self._wire is None or self._plain_rows or self.sample_kind(source, column) is not int:
+        if self._wire is None or self._plain_rows or self.sample_kind(source, column) is not IdKind.INTEGERS:
             return super().sample_ids(source, column)
         ids = source.select({"sample": column}).subquery("r").c.sample
-        found = bytearray()
+        found = {np.dtype(np.int64): bytearray(), np.dtype(np.uint64): bytearray()}
 
         def take(rows: _mysql_wire.Rows) -> bool:
             data = rows["c0"]
-            if data.dtype.kind not in "iu" or (data.dtype == np.uint64 and bool((data > np.iinfo(np.int64).max).any())):
+            if data.dtype.kind not in "iu":
                 return False
-            found.extend(data.astype(np.int64).tobytes())
+            wide = np.dtype(np.uint64 if data.dtype == np.uint64 else np.int64)
+            found[wide].extend(data.astype(wide).tobytes())
             return True
 
         statement = self._literal(sa.select(ids).distinct())
         if statement is None or not self._read(statement, take):
             return super().sample_ids(source, column)
-        return np.unique(np.frombuffer(found, np.int64))
+        return merged((narrowed(np.unique(np.frombuffer(ids, kind))) for kind, ids in found.items()), column)
+
+    def sample_kind(self, source: Source, column: str) -> IdKind | None:
+        """UUIDs come as text, and are told from it by what they equal."""
+        kind = super().sample_kind(source, column)
+        if kind is not IdKind.TEXT or not self._is_mariadb:
+            return kind
+        name = source.select({"sample": column}).subquery("r").c.sample
+        same = name == sa.func.replace(name, sa.literal_column("'-'"), sa.literal_column("''"))
+        found = self._execute(sa.select(name, same).where(name.is_not(None)).limit(1)).first()
+        text, equal = tuple(found) if found else ("", False)
+        return IdKind.UUIDS if equal and FORMS[IdKind.UUIDS].fullmatch(text) else kind
 
     # Reading
 
     def _read_columns(self, request: Request) -> ColumnData | None:
         selection = request.selection
-        if self._wire is None or selection.order or request.ids.dtype.kind != "i":
+        if self._wire is None or selection.order or selection.has_dates or request.ids.dtype.kind == "T":
             return None
         if selection not in self._statements:
             self._statements[selection] = self._statement(selection)
@@ -256,8 +272,11 @@ class Session(generic.Session):
         """
         columns: list[sa.ColumnElement[Any]] = []
         for column, kind in zip(selection.rows.c, self._kinds(selection), strict=True):
-            decimal = kind in DECIMALS and column.name.startswith("value")
-            number = column if kind == FLOAT else _double(column) if decimal else _printable(column, kind)
+            number: sa.ColumnElement[Any] = column if kind == FLOAT else _printable(column, kind)
+            if kind in DECIMALS and column.name.startswith("value"):
+                number = _double(column)
+                if selection.values[int(column.name[5:])].dtype.kind != "f":  # that of 1.00000000000000000001 is whole
+                    number = sa.case((column == sa.func.truncate(column, sa.literal_column("0")), number))
             columns.append(number.label(column.name))
         if selection.null != "fill" or self._wire is None:
             return sa.select(*columns)
@@ -268,25 +287,17 @@ class Session(generic.Session):
             zero: sa.ColumnElement[Any] = sa.literal_column(
                 "CAST(0 AS UNSIGNED)" if unsigned[index] else "0"
             )  # or the type would be DECIMAL
-            columns[index] = sa.func.coalesce(columns[index].element, zero)
+            null = selection.rows.c[f"value{index - first}"].is_(None)
+            columns[index] = sa.case((null, zero), else_=columns[index].element)
         nulls = [selection.rows.c[f"value{i}"].is_(None) for i in range(len(selection.values))]
         return sa.select(*columns, *nulls)
 
-    def _read_rows(self, request: Request) -> ColumnData:
-        """Plain rows, of which each portion keeps its own ids only: a loose collation finds those of others too."""
-        selection = request.selection
+    def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
         labelled = zip(selection.rows.c, self._kinds(selection), strict=True)
-        query = sa.select(*(_printable(column, kind).label(column.name) for column, kind in labelled))
-        query = query.where(selection.rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True)))
-        if selection.order:
-            query = query.order_by(*(selection.rows.c[f"order{i}"] for i in range(len(selection.order))))
-        ids = request.ids.tolist()
-        found: list[Any] = []
-        for start in range(0, len(ids), generic.IDS_PER_QUERY):
-            portion = ids[start : start + generic.IDS_PER_QUERY]
-            wanted = set(portion)
-            found += [row for row in self._execute(query, {"rowfeed_ids": portion}) if row[0] in wanted]
-        return to_columns(request, found)
+        return [_printable(column, kind).label(column.name) for column, kind in labelled]
+
+    def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
+        return objects_of(ids, IdKind.TEXT if kind is IdKind.UUIDS else kind)
 
     # Writing
 
@@ -296,7 +307,7 @@ class Session(generic.Session):
         CREATE TABLE is no part of a transaction here: so a failure leaves no half table, and `replace` no gap.
         """
         for column in table.columns:
-            column.type = self._column_type(column.type)
+            column.type = column_type(column.type, self._exact_collation)
         with self._translated():
             exists = sa.inspect(self._connection).has_table(table.name, schema=table.schema)
             self._connection.rollback()
@@ -319,19 +330,6 @@ class Session(generic.Session):
         self._connection.exec_driver_sql(
             f"RENAME TABLE {', '.join(f'{name(before)} TO {name(after)}' for before, after in pairs)}"
         )
-
-    def _column_type(self, given: Any) -> Any:
-        if isinstance(given, sa.String):
-            return mysql.VARCHAR(given.length, charset="utf8mb4", collation=self._exact_collation or "utf8mb4_bin")
-        return mysql.FLOAT() if isinstance(given, sa.REAL) else given
-
-    def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """NaN and infinity are refused, -0.0 becomes 0.0, and integers end at 2^63 - 1 in the columns of `write`."""
-        if values.dtype.kind == "f":
-            return np.asarray(~np.isfinite(values) | ((values == 0) & np.signbit(values)))
-        if values.dtype.kind == "u":
-            return np.asarray(values > np.iinfo(np.int64).max)
-        return super().unstorable(values)
 
     def table_options(self) -> dict[str, Any]:
         return {f"{self.engine_name}_engine": "InnoDB", f"{self.engine_name}_charset": "utf8mb4"}

@@ -13,6 +13,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from importlib.util import find_spec
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from rowfeed.dialects._postgresql_query import (
     IDS,
     INTEGERS,
     TEXTS,
+    UUID,
     Query,
     array_literal,
     exact_rows,
@@ -37,8 +39,9 @@ from rowfeed.dialects._postgresql_query import (
 )
 from rowfeed.errors import DatabaseError
 from rowfeed.failures import Failure
-from rowfeed.request import ColumnData, Ids, Request, Selection, Source
-from rowfeed.rows import sort_ids, to_columns
+from rowfeed.ids import IdKind, Ids, sort_ids
+from rowfeed.request import ColumnData, Request, Selection, Source
+from rowfeed.rows import to_columns
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -67,6 +70,8 @@ TIMEOUT = "57014"
 PROTECTION = {
     "default_transaction_read_only": "on",
     "client_connection_check_interval": "1s",  # a query whose reader is gone ends; PostgreSQL 14
+    "TimeZone": "UTC",
+    "DateStyle": "ISO",
     "jit": "off",  # compiling takes longer than a request
 }
 
@@ -144,6 +149,13 @@ class Session(generic.Session):
                 return super().sample_ids(source, column)  # names the fault
             return sort_ids(np.frombuffer(b"".join(part[1] for part in parts), ">i8").astype(np.int64))
 
+    def sample_kind(self, source: Source, column: str) -> IdKind | None:
+        kind = super().sample_kind(source, column)
+        if kind is IdKind.TEXT and not self._binary:  # psycopg2 gives UUIDs as text
+            types = self._types_of(source.select({"sample": column}).subquery("r"))
+            return IdKind.UUIDS if types["sample"] == UUID else kind
+        return kind
+
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
         """A transaction in a session that has none by itself: server-side cursors live in one."""
@@ -205,7 +217,7 @@ class Session(generic.Session):
             return None
         try:
             with self._binary_cursors():
-                row = self._execute(query.statement, query.parameters(request)).one()
+                row = self._execute(query.statement, query.parameters(request, self._kind(request))).one()
         except DatabaseError as error:
             if request.ids.size == 1 or getattr(_driver_error(error), "sqlstate", None) != TOO_LARGE:
                 raise
@@ -224,17 +236,27 @@ class Session(generic.Session):
             self._queries[key] = Query(request.selection, types, key[1])
         return self._queries[key]
 
+    def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
+        return exact_rows(selection.rows, self._selection_types(selection))
+
     def _read_rows(self, request: Request) -> ColumnData:
         types = self._selection_types(request.selection)
         if types["sample"] not in (TEXTS if request.ids.dtype.kind == "T" else INTEGERS):
             return super()._read_rows(request)
         rows = request.selection.rows
-        query = sa.select(*exact_rows(rows, types)).where(samples_in(rows.c.sample, types["sample"]))
+        query = sa.select(*self._row_columns(request.selection)).where(samples_in(rows.c.sample, types["sample"]))
         if request.selection.order:
             query = query.order_by(*(rows.c[f"order{i}"] for i in range(len(request.selection.order))))
-        return to_columns(request, self._execute(query, {IDS: array_literal(request.ids)}).all())
+        kind = self._kind(request)
+        return to_columns(request, self._execute(query, {IDS: array_literal(request.ids, kind)}).all(), kind)
 
     # Writing
+
+    has_uuids = True
+
+    def key_objects(self, ids: Ids, kind: IdKind) -> list[Any]:
+        objects = super().key_objects(ids, kind)
+        return [Decimal(number) for number in objects] if ids.dtype == np.uint64 else objects
 
     def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Integers end at 2^63 - 1."""
@@ -258,7 +280,7 @@ class Session(generic.Session):
         names = psycopg.sql.SQL(", ").join(psycopg.sql.Identifier(column.name) for column in table.columns)
         statement = psycopg.sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(name, names)
         with self._translated(), self._driver.cursor() as cursor, cursor.copy(statement) as copy:
-            if isinstance(table.columns[0].type, sa.Text):
+            if not all(COPY_TYPES[type(column.type)][1] for column in table.columns):
                 copy.set_types([COPY_TYPES[type(column.type)][0] for column in table.columns])
                 for row in zip(*columns, strict=True):
                     copy.write_row(row)
@@ -268,13 +290,19 @@ class Session(generic.Session):
 
 COPY_TYPES: dict[type[Any], tuple[str, str]] = {
     sa.Text: ("text", ""),
+    sa.LargeBinary: ("bytea", ""),
+    sa.UUID: ("uuid", ""),
+    sa.Numeric: ("numeric", ""),
+    sa.Date: ("date", ""),
+    sa.DateTime: ("timestamp", ""),
+    sa.Time: ("time", ""),
     sa.SmallInteger: ("int2", ">i2"),
     sa.Integer: ("int4", ">i4"),
     sa.BigInteger: ("int8", ">i8"),
     sa.REAL: ("float4", ">f4"),
     sa.Double: ("float8", ">f8"),
 }
-"""How PostgreSQL and numpy call the types of the columns that `write` creates."""
+"""How PostgreSQL calls the types of the columns that `write` creates, and numpy those of fixed width."""
 
 
 def _copy_binary(table: sa.Table, columns: tuple[list[Any], ...]) -> bytes:

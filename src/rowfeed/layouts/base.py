@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from rowfeed.dates import NAMES, NOUNS, converted, is_date, unit_of
 from rowfeed.errors import ArgumentError, DataError
 from rowfeed.exact import from_objects, unchanged
 from rowfeed.request import ColumnData, Selection, Source
@@ -53,10 +54,6 @@ class Layout(abc.ABC):
         """The CREATE INDEX without which each request scans the table; None where there is one."""
         return session.missing_index(self.source, self.sample)
 
-    def sample_kind(self, session: Session) -> type[int] | type[str] | None:
-        """Whether the sample ids in the table are integers or text; None without rows."""
-        return session.sample_kind(self.source, self.sample)
-
     @abc.abstractmethod
     def empty(self, samples: int) -> Array:
         """Samples without rows: (samples, *sample_shape)."""
@@ -83,7 +80,7 @@ class Layout(abc.ABC):
         """
 
 
-def filled(shape: tuple[int, ...], fill: float, dtype: np.dtype[Any]) -> Array:
+def filled(shape: tuple[int, ...], fill: Any, dtype: np.dtype[Any]) -> Array:
     """An array of one value, whose memory, where it is large, comes straight from the system.
 
     Windows come and go all the time: from malloc, their memory would stay with the process in pieces, and freeing
@@ -102,8 +99,12 @@ def filled(shape: tuple[int, ...], fill: float, dtype: np.dtype[Any]) -> Array:
     return array
 
 
-def checked_dtype(dtype: Any) -> np.dtype[Any]:
+def checked_dtype(dtype: Any, dates: bool = False) -> np.dtype[Any]:
     """A dtype that arrays can have.
+
+    Args:
+        dtype: What the user gave.
+        dates: Whether they may be dates and times as well.
 
     Raises:
         ArgumentError: It is not boolean, integer or float.
@@ -112,6 +113,18 @@ def checked_dtype(dtype: Any) -> np.dtype[Any]:
         result: np.dtype[Any] = np.dtype(dtype)
     except TypeError:
         result = np.dtype(object)
+    if is_date(result):
+        if not dates:
+            raise ArgumentError(
+                f"expected a boolean, integer or float dtype, as a grid is of numbers; got dtype={dtype!r}. "
+                "Read dates with Columns, or CAST them to numbers in a selectable."
+            )
+        if unit_of(result) is None:
+            name = NAMES[result.kind]
+            raise ArgumentError(
+                f'expected {name} in one of the units D, h, m, s, ms, us; got dtype={dtype!r}. Use "{name}[us]".'
+            )
+        return result
     if result.kind not in "biuf" or result.itemsize > 8:
         raise ArgumentError(
             f'expected a boolean, integer or float dtype of at most 8 bytes; got dtype={dtype!r}. Use "float32".'
@@ -150,11 +163,43 @@ def unchanged_array(part: Array, dtype: np.dtype[Any], first: int) -> Array:
     Raises:
         DataError: A value would change.
     """
+    if is_date(dtype):
+        if part.dtype.kind != dtype.kind or unit_of(part.dtype) is None:
+            raise ArgumentError(f"expected an array of {dtype.name}; got dtype {part.dtype}. Convert it first.")
+        cells = max(1, prod(part.shape[1:]))
+        return converted(part.reshape(-1), dtype, lambda index: f"arrays[{first + index // cells}]").reshape(part.shape)
     if part.dtype.kind not in "biuf":
         raise ArgumentError(f"expected arrays of numbers; got dtype {part.dtype}. Convert them first.")
     cells = max(1, prod(part.shape[1:]))
     flat = unchanged(part.reshape(-1), dtype, lambda index: f"arrays[{first + index // cells}]")
     return np.ascontiguousarray(flat).reshape(part.shape)
+
+
+def checked_date_fill(fill: Any, dtype: np.dtype[Any], needed: bool) -> Any:
+    """A fill of dates or times as numpy has it; NaT where none is given, nor needed.
+
+    Raises:
+        ArgumentError: It is needed and not given, or the dtype does not hold it.
+    """
+    if isinstance(fill, int) and fill == 0 and not needed:
+        return np.array("NaT", dtype)[()]
+    name = NAMES[dtype.kind]
+    try:
+        result = np.array(fill if isinstance(fill, (np.datetime64, np.timedelta64)) else None, dtype)[()]
+        if isinstance(fill, (np.datetime64, np.timedelta64)):
+            held = fill.dtype.kind == dtype.kind and (np.isnat(fill) or bool(result == fill))
+        elif isinstance(fill, str) and fill.lower() == "nat":
+            held = True
+        else:
+            result, held = from_objects([fill], dtype, lambda _: "fill")[0], True
+    except (DataError, TypeError, ValueError):
+        held = False
+    if not held:
+        raise ArgumentError(
+            f'expected {NOUNS[dtype.kind]} that {dtype.name} holds, or "NaT", with null="fill"; got fill={fill!r}. '
+            f'Pass fill=numpy.{name}(…) or fill="NaT".'
+        )
+    return result
 
 
 def checked_fill(fill: Any, dtype: np.dtype[Any]) -> float:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from rowfeed.dates import is_date
 from rowfeed.errors import ArgumentError, DataError
 from rowfeed.layouts.base import (
     Array,
     Layout,
     checked_choice,
+    checked_date_fill,
     checked_dtype,
     checked_fill,
     checked_names,
@@ -34,11 +36,14 @@ class Columns(Layout):
 
     Args:
         table: A table or view name, `"schema.table"`, or a SQLAlchemy selectable.
-        sample: The column with the sample id: integers or text.
+        sample: The column with the sample id: integers, text, UUIDs or bytes.
         columns: A column gives arrays `(batch,)`; a list of n columns gives `(batch, n)`, also for n = 1.
-        dtype: Of the arrays: boolean, integer or float. Integers must fit exactly, reals are rounded to it.
+        dtype: Of the arrays. Boolean, integer or float: integers must fit exactly, reals are rounded to it.
+            `datetime64[D]` to `[us]` for dates and timestamps, `timedelta64[D]` to `[us]` for times of day, which must
+            fit exactly; a timestamp with a time zone, like MySQL's TIMESTAMP, is read in UTC.
         null: What a NULL, or a missing row, means: `error`; `fill`, the value is `fill`.
-        fill: The value that stands for NULL with `null="fill"`.
+        fill: The value that stands for NULL with `null="fill"`. Of dates it must be given: a date, `numpy.datetime64`,
+            or "NaT".
         where: Which rows count: SQL text, or a SQLAlchemy expression. Default: all.
 
     Raises:
@@ -55,7 +60,7 @@ class Columns(Layout):
     columns: str | Sequence[str] = field(kw_only=True)
     dtype: Any = field(default="float32", kw_only=True)
     null: str = field(default="error", kw_only=True)
-    fill: float = field(default=0, kw_only=True)
+    fill: Any = field(default=0, kw_only=True)
     where: Where = field(default=None, kw_only=True)
     source: Source = field(init=False, repr=False)
     values: tuple[str, ...] = field(init=False, repr=False)
@@ -68,15 +73,19 @@ class Columns(Layout):
         fix("source", Source(self.table, self.where))
         checked_names("sample", self.sample if isinstance(self.sample, str) else ())
         fix("values", checked_names("columns", self.columns))
-        fix("dtype", checked_dtype(self.dtype))
+        fix("dtype", checked_dtype(self.dtype, dates=True))
         fix("sample_shape", () if isinstance(self.columns, str) else (len(self.values),))
         checked_choice("null", self.null, ("error", "fill"))
-        fix("fill", checked_fill(self.fill, self.dtype))
+        if is_date(self.dtype):
+            fix("fill", checked_date_fill(self.fill, self.dtype, self.null == "fill"))
+        else:
+            fix("fill", checked_fill(self.fill, self.dtype))
 
     def selection(self, session: Session) -> Selection:
         session.check(self.source, (self.sample, *self.values))
+        kind = session.sample_kind(self.source, self.sample)
         values = tuple(Value(name, np.dtype(self.dtype)) for name in self.values)
-        return Selection(self.source, self.sample, (), values, null=self.null, fill=self.fill)
+        return Selection(self.source, self.sample, (), values, null=self.null, fill=self.fill, kind=kind)
 
     def empty(self, samples: int) -> Array:
         return filled((samples, *self.sample_shape), self.fill, self.dtype)

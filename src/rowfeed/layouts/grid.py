@@ -40,7 +40,7 @@ class Grid(Layout):
 
     Args:
         table: A table or view name, `"schema.table"`, or a SQLAlchemy selectable.
-        sample: The column with the sample id: integers or text.
+        sample: The column with the sample id: integers, text, UUIDs or bytes.
         axes: The columns with the coordinates, 1 to 8 of them, outermost first.
         value: A value column gives arrays of `shape`; a list of n columns adds a last axis of n, also for n = 1.
         shape: Cells along each axis.
@@ -120,6 +120,7 @@ class Grid(Layout):
             null=self.null,
             fill=self.fill,
             out_of_range=self.out_of_range,
+            kind=session.sample_kind(self.source, self.sample),
         )
 
     def empty(self, samples: int) -> Array:

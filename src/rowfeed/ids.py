@@ -1,0 +1,194 @@
+"""Sample ids: integers or text, whatever the key column is made of.
+
+Integers are int64, or uint64 where one is above 2^63 - 1. Text is text. UUIDs are their canonical text,
+`str(uuid.UUID(…))`, and bytes are lower-case hexadecimal text, `bytes.hex()`: so ids are compared, sorted, hashed and
+listed in the same way on every engine. Dialects send them to the database as what the column is made of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from enum import Enum
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+
+from rowfeed.errors import DataError, SchemaError
+
+Ids: TypeAlias = npt.NDArray[Any]
+"""Sample ids: ascending int64 or uint64, or text (numpy StringDType) in the order of code points: that of its UTF-8."""
+
+TEXT = np.dtypes.StringDType()
+INT64_MAX = 2**63 - 1
+
+
+class IdKind(Enum):
+    """What a key column is made of; the value is the word for it."""
+
+    INTEGERS = "integers"
+    TEXT = "text"
+    UUIDS = "UUIDs"
+    BYTES = "bytes"
+
+
+FORMS = {
+    IdKind.UUIDS: re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+    IdKind.BYTES: re.compile(r"(?:[0-9a-f]{2})*"),
+}
+"""The text of ids that are no text in the database."""
+
+HOW_TO_WRITE = {
+    IdKind.UUIDS: "in canonical text, '123e4567-e89b-12d3-a456-426614174000'; got {}. "
+    "Pass uuid.UUID objects, or str(uuid.UUID(text)).",
+    IdKind.BYTES: "in lower-case hexadecimal text, '00ff'; got {}. Pass bytes objects, or their .hex().",
+}
+
+
+def ids_from_objects(objects: Sequence[Any], table: str, column: str) -> tuple[IdKind, Ids]:
+    """Sample ids as an array, and what they were made of.
+
+    Raises:
+        DataError: One is NULL.
+        SchemaError: They are not all of one kind, or of none that can be an id.
+    """
+    if all(isinstance(value, str) for value in objects):
+        return IdKind.TEXT, np.array(objects, TEXT)
+    at = f"{table}.{column}"
+    if any(value is None for value in objects):
+        raise DataError(
+            f"expected a sample id in every row; got NULL at {at}. "
+            f'Fix the row, or leave it out with where="{column} IS NOT NULL".'
+        )
+    kinds = [_kind_of(value) for value in objects]
+    kind = kinds[0]
+    odd = next((value for value, other in zip(objects, kinds, strict=True) if other is None or other != kind), None)
+    if kind is None or odd is not None:
+        raise SchemaError(
+            f"expected sample ids that are all integers or all text, all UUIDs or all bytes; got {odd!r} at {at}. "
+            "Name another column, or CAST it in a selectable."
+        )
+    if kind is IdKind.INTEGERS:
+        return kind, _integers([int(value) for value in objects], at)
+    name = namer(kind)
+    return kind, np.array([name(value) for value in objects], TEXT)
+
+
+def _kind_of(value: Any) -> IdKind | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, (int, np.integer)):
+        return IdKind.INTEGERS
+    if isinstance(value, Decimal):
+        return IdKind.INTEGERS if value.is_finite() and value == value.to_integral_value() else None
+    if isinstance(value, str):
+        return IdKind.TEXT
+    if isinstance(value, UUID):
+        return IdKind.UUIDS
+    return IdKind.BYTES if isinstance(value, (bytes, bytearray, memoryview)) else None
+
+
+def _integers(numbers: list[int], at: str) -> Ids:
+    low, high = min(numbers), max(numbers)
+    if low >= -(2**63) and high <= INT64_MAX:
+        return np.array(numbers, np.int64)
+    if low < -(2**63) or high >= 2**64:
+        raise SchemaError(
+            f"expected sample ids of at most 64 bits; got a larger integer at {at}. CAST it to text in a selectable."
+        )
+    if low < 0:
+        raise _no_common_type(low, high, at)
+    return np.array(numbers, np.uint64)
+
+
+def _no_common_type(low: int, high: int, at: str) -> SchemaError:
+    return SchemaError(
+        f"expected sample ids that are all below 2^63 or none of them negative; got {low} and {high} at {at}. "
+        "CAST them to text in a selectable."
+    )
+
+
+def namer(kind: IdKind) -> Callable[[Any], Any]:
+    """What makes the id of a sample of what a row has in such a column; of anything else, no sample's id."""
+    if kind is IdKind.UUIDS:
+        return str
+    if kind is IdKind.BYTES:
+        return lambda value: bytes(value).hex() if isinstance(value, (bytes, bytearray, memoryview)) else None
+    return lambda value: value
+
+
+def objects_of(ids: Ids, kind: IdKind) -> list[Any]:
+    """Sample ids as the Python objects that a driver takes for such a column."""
+    convert: dict[IdKind, Callable[[str], Any]] = {IdKind.UUIDS: UUID, IdKind.BYTES: bytes.fromhex}
+    return [convert[kind](name) for name in ids.tolist()] if kind in convert else ids.tolist()
+
+
+def check_kind(ids: Ids, given: IdKind, kind: IdKind, table: str, column: str) -> None:
+    """Whether ids, made of what is given, can be those of a column.
+
+    Raises:
+        SchemaError: They are of another kind, or not written as the ids of such a column are.
+    """
+    if given is kind:
+        return
+    at, first = f"{table}.{column}", ids[:1].tolist()[0]
+    numbers = IdKind.INTEGERS in (given, kind)
+    if numbers or (given is IdKind.BYTES and kind is IdKind.TEXT):
+        raise SchemaError(
+            f"expected sample ids that are {kind.value}, as in {at}; got {given.value}, such as {first!r}. "
+            "Pass ids of the same type, or CAST the column in a selectable."
+        )
+    if kind in FORMS:
+        odd = next((name for name in ids.tolist() if not FORMS[kind].fullmatch(name)), None)
+        if odd is not None:
+            how = HOW_TO_WRITE[kind].format(repr(odd))
+            raise SchemaError(f"expected sample ids that are {kind.value}, as in {at}, {how}")
+
+
+def sort_ids(ids: Ids) -> Ids:
+    """Ascending and distinct: integers by value, text by code point."""
+    if ids.dtype.kind in "iu" and ids.size and bool((ids[1:] > ids[:-1]).all()):
+        return ids
+    if ids.dtype.kind == "T" and _has_nul(ids):
+        return np.array(sorted(set(ids.tolist())), TEXT)
+    return np.unique(ids)
+
+
+def _has_nul(texts: Ids) -> bool:
+    """Whether a text has a NUL in it, behind which numpy compares nothing when it sorts."""
+    return any("\0" in "".join(texts[start : start + 8_192].tolist()) for start in range(0, texts.size, 8_192))
+
+
+def narrowed(ids: Ids) -> Ids:
+    """Ascending integers as int64, or as they are where the last is above that."""
+    if ids.dtype != np.uint64 or (ids.size and int(ids[-1]) > INT64_MAX):
+        return ids
+    return ids.astype(np.int64)
+
+
+def merged(parts: Iterable[Ids], origin: str) -> Ids:
+    """Ids of several places as one array, ascending and distinct.
+
+    Raises:
+        SchemaError: Some are integers and some text, or no type has both the negative and the large ones.
+    """
+    given = [part for part in parts if part.size]
+    if not given:
+        return np.empty(0, np.int64)
+    dtypes = {part.dtype for part in given}
+    if TEXT in dtypes and len(dtypes) > 1:
+        raise SchemaError(f"expected sample ids of one kind; got integers and text in {origin}. CAST one of them.")
+    if len(dtypes) > 1:
+        low = min(int(part.min()) for part in given)
+        if low < 0:
+            raise _no_common_type(low, max(int(part.max()) for part in given), origin)
+        given = [part.astype(np.uint64) for part in given]
+    return sort_ids(np.concatenate(given) if len(given) > 1 else given[0])
+
+
+def within_int64(ids: Ids) -> Ids:
+    """The ids that a column of signed integers can have."""
+    return ids[ids <= np.uint64(INT64_MAX)].astype(np.int64) if ids.dtype.kind == "u" else ids

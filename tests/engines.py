@@ -1,0 +1,62 @@
+"""A fresh database on each engine, each read in its own fast way and by plain rows, for tests of all of them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sqlite3
+from contextlib import closing, contextmanager
+
+import pytest
+import sqlalchemy as sa
+
+import rowfeed
+
+ENGINES = ["sqlite", "duckdb", "mariadb", "postgresql"]
+NUMBERS = itertools.count()
+
+
+class Place:
+    """A database of one engine, and an administrator's statements on it."""
+
+    def __init__(self, engine, url):
+        self.engine, self.url = engine, url
+
+    def connect(self, plain=False):
+        """For a feed."""
+        return rowfeed.connect(self.url, plain_rows=plain)
+
+    def run(self, *statements):
+        """Run statements, each SQL or (SQL, parameters with the engine's own marks); the rows of the last."""
+        pairs = [(one, ()) if isinstance(one, str) else one for one in statements]
+        if self.engine == "duckdb":
+            import duckdb
+
+            with duckdb.connect(sa.make_url(self.url).database) as connection:
+                return [connection.execute(sql, list(given)).fetchall() for sql, given in pairs][-1]
+        if self.engine == "sqlite":
+            with closing(sqlite3.connect(sa.make_url(self.url).database)) as connection, connection:
+                return [connection.execute(sql, given).fetchall() for sql, given in pairs][-1]
+        engine = sa.create_engine(self.url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            found = [connection.exec_driver_sql(sql, tuple(given)) for sql, given in pairs][-1]
+            return [tuple(row) for row in found.all()] if found.returns_rows else []
+
+
+@contextmanager
+def place(engine, request, directory):
+    """A place on an engine; its servers come from the fixtures of the session."""
+    if engine in ("sqlite", "duckdb"):
+        pytest.importorskip("duckdb" if engine == "duckdb" else "sqlite3")
+        yield Place(engine, f"{engine}:///{directory}/engine.db")
+        return
+    server = request.getfixturevalue(engine)
+    name = f"rowfeed_engines_{os.getpid()}_{next(NUMBERS)}"
+    admin = sa.create_engine(server, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    try:
+        yield Place(engine, server.set(database=name))
+    finally:
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name}")
