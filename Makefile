@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install -c constraints.txt
 OUT ?= demo
+URL ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -12,8 +13,8 @@ ARGS ?=
 help:  ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
-demo: $(VENV)/demo  ## train on real digits from a SQLite file; pictures and report in ./demo
-	$(BIN)/rowfeed demo --out $(OUT) $(ARGS)
+demo: $(VENV)/demo  ## train on real digits from a SQLite file, or from URL=…; pictures and report in ./demo
+	$(BIN)/rowfeed demo --out $(OUT) $(if $(URL),--url '$(URL)') $(ARGS)
 
 test: $(VENV)/test servers  ## run the tests: Keras on JAX and TensorFlow, and on torch where it is installed
 	KERAS_BACKEND=jax $(BIN)/python -m pytest $(ARGS)
@@ -42,7 +43,7 @@ $(VENV)/python:
 	@touch $@
 
 $(VENV)/demo: $(VENV)/python pyproject.toml constraints.txt
-	$(PIP) -e '.[demo]'
+	$(PIP) -e '.[demo,duckdb,mysql,postgresql]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/demo

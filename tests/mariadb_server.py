@@ -34,7 +34,7 @@ def why_missing() -> str | None:
 
 @contextmanager
 def mariadb_server(*options: str) -> Iterator[str]:
-    """The URL of an administrator on a server that ends with the context.
+    """The URL of an administrator on a server that ends with the context: the given one, or a private one.
 
     Args:
         options: Further options of `mariadbd`.
@@ -43,48 +43,64 @@ def mariadb_server(*options: str) -> Iterator[str]:
     if given:
         yield given
         return
+    with private_server(*options) as server:
+        yield server.url
+
+
+@contextmanager
+def private_server(*options: str) -> Iterator[Server]:
+    """A server of its own, which can be killed and started again, in a new directory."""
     with tempfile.TemporaryDirectory(prefix="rowfeed-mariadb-") as name:
-        directory = Path(name)
-        user = f"--user={getpass.getuser()}"
-        subprocess.run(
-            [
-                "mariadb-install-db",
-                "--no-defaults",
-                user,
-                f"--datadir={directory / 'data'}",
-                "--skip-test-db",
-                "--auth-root-authentication-method=normal",
-                "--skip-name-resolve",
-                *MEMORY,
-            ],
-            check=True,
-            capture_output=True,
-            timeout=120,
-        )
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        fast = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF", "--skip-log-bin", "--sync-frm=OFF"]
-        place = [
-            f"--datadir={directory / 'data'}",
-            f"--socket={directory / 'socket'}",
-            f"--pid-file={directory / 'pid'}",
-        ]
-        network = ["--bind-address=127.0.0.1", f"--port={port}", "--skip-name-resolve"]
-        with (directory / "log").open("wb") as log:
-            server = subprocess.Popen(
-                ["mariadbd", "--no-defaults", user, *place, *network, *MEMORY, *fast, *options], stdout=log, stderr=log
-            )
+        server = Server(Path(name), options)
+        server.install()
+        server.start()
         try:
-            _wait(server, port, directory / "log")
-            yield f"mysql+pymysql://root@127.0.0.1:{port}/"
+            yield server
         finally:
-            server.terminate()
-            try:
-                server.wait(30)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            server.stop()
+
+
+class Server:
+    """MariaDB in a directory and on a port of its own."""
+
+    def __init__(self, directory: Path, options: tuple[str, ...] = ()) -> None:
+        self.directory, self.options = directory, options
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = int(probe.getsockname()[1])
+        self.url = f"mysql+pymysql://root@127.0.0.1:{self.port}/"
+
+    def install(self) -> None:
+        """Make the data directory."""
+        command = ["mariadb-install-db", "--no-defaults", *self._place, "--skip-test-db", *MEMORY]
+        command += ["--auth-root-authentication-method=normal", "--skip-name-resolve"]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+
+    @property
+    def _place(self) -> list[str]:
+        return [f"--user={getpass.getuser()}", f"--datadir={self.directory / 'data'}"]
+
+    def start(self) -> None:
+        """Start, and wait until it greets."""
+        fast = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF", "--skip-log-bin", "--sync-frm=OFF"]
+        network = ["--bind-address=127.0.0.1", f"--port={self.port}", "--skip-name-resolve"]
+        files = [f"--socket={self.directory / 'socket'}", f"--pid-file={self.directory / 'pid'}"]
+        command = ["mariadbd", "--no-defaults", *self._place, *files, *network, *MEMORY, *fast, *self.options]
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        _wait(self.process, self.port, self.directory / "log")
+
+    def kill(self) -> None:
+        """End it as a loss of power does."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it in order."""
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
 
 def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 VARIABLE = "ROWFEED_TEST_POSTGRESQL_URL"
@@ -35,32 +35,61 @@ def binaries() -> Path | None:
 
 @contextmanager
 def server() -> Iterator[str]:
-    """The URL of an administrator, postgresql+psycopg://…, of a server that lives as long as the context."""
+    """The URL of an administrator, postgresql+psycopg://…, on a server that lives as long as the context."""
     if os.environ.get(VARIABLE):
         yield os.environ[VARIABLE]
         return
-    found = binaries()
-    if found is None:
-        raise RuntimeError(f"expected PostgreSQL's initdb and postgres; got none. Install it, or set {VARIABLE}.")
+    with private_server() as found:
+        yield found.url
+
+
+@contextmanager
+def private_server() -> Iterator[Server]:
+    """A server of its own, which can be killed and started again, in a new directory."""
     with tempfile.TemporaryDirectory(prefix="rowfeed-postgresql-", ignore_cleanup_errors=True) as directory:
-        home = Path(directory)
-        home.chmod(0o755)
-        data, port = home / "data", _free_port()
-        data.mkdir(mode=0o700)
-        identity = _identity()
-        if identity:
-            os.chown(data, identity["user"], identity["group"])
-            os.chown(home, identity["user"], identity["group"])
-        quiet = {"cwd": directory, "stdin": subprocess.DEVNULL, **identity}
-        command = [found / "initdb", "-D", data, "-U", "admin", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **quiet)
-        (data / "pg_hba.conf").write_text(
+        found = Server(Path(directory))
+        found.install()
+        found.start()
+        try:
+            yield found
+        finally:
+            found.stop()
+
+
+class Server:
+    """PostgreSQL in a directory and on a port of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.data = directory, directory / "data"
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = int(probe.getsockname()[1])
+        self.url = f"postgresql+psycopg://admin@127.0.0.1:{self.port}/postgres"
+        found = binaries()
+        if found is None:
+            raise RuntimeError(f"expected PostgreSQL's initdb and postgres; got none. Install it, or set {VARIABLE}.")
+        self.binaries = found
+        self._quiet = {"cwd": directory, "stdin": subprocess.DEVNULL, **_identity()}
+
+    def install(self) -> None:
+        """Make the data directory."""
+        self.directory.chmod(0o755)
+        self.data.mkdir(mode=0o700)
+        if identity := _identity():
+            for place in (self.data, self.directory):
+                os.chown(place, identity["user"], identity["group"])
+        options = ["-U", "admin", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        command = [self.binaries / "initdb", "-D", self.data, *options]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **self._quiet)
+        (self.data / "pg_hba.conf").write_text(
             "local all all trust\nhost all admin all trust\nhost all all all scram-sha-256\n"
         )
+
+    def start(self) -> None:
+        """Start, and wait until it takes connections."""
         settings = {
-            "port": port,
+            "port": self.port,
             "listen_addresses": "127.0.0.1",
-            "unix_socket_directories": directory,
+            "unix_socket_directories": self.directory,
             "fsync": "off",
             "full_page_writes": "off",
             "synchronous_commit": "off",
@@ -68,18 +97,27 @@ def server() -> Iterator[str]:
             "max_connections": "50",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with (home / "log").open("wb") as log:
-            process = subprocess.Popen([found / "postgres", "-D", data, *options], stdout=log, stderr=log, **quiet)
+        with (self.directory / "log").open("ab") as log:
+            command = [self.binaries / "postgres", "-D", self.data, *options]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, **self._quiet)
+        _wait(self.process, self.port, self.directory / "log")
+
+    def kill(self) -> None:
+        """End it, and all that it started, as a loss of power does."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        self.process.kill()
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it and its sessions in order."""
+        self.process.send_signal(signal.SIGINT)
         try:
-            _wait(process, port, home / "log")
-            yield f"postgresql+psycopg://admin@127.0.0.1:{port}/postgres"
-        finally:
-            process.send_signal(signal.SIGINT)  # "fast": sessions are ended
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGQUIT)
-                process.wait(30)
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
 
 def _identity() -> dict[str, int]:
@@ -93,11 +131,6 @@ def _identity() -> dict[str, int]:
             continue
         return {"user": entry.pw_uid, "group": entry.pw_gid}
     raise RuntimeError("expected a user postgres or nobody to run PostgreSQL as; got neither.")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

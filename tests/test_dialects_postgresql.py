@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
 import os
 import pickle
-import socket
 import threading
 import time
 import traceback
@@ -17,6 +15,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 from postgresql_server import available, server
+from proxy import Proxy
 
 import rowfeed
 from rowfeed.dialects import postgresql
@@ -469,13 +468,15 @@ def test_sessions_are_read_only(url):
     with rowfeed.connect(url).open() as session:
         with pytest.raises(rowfeed.DatabaseError, match="read-only"):
             session._execute(sa.text("INSERT INTO t VALUES (1)"))
-        shown = {name: session._execute(sa.text(f"SHOW {name}")).scalar() for name in postgresql.PROTECTION}
+        limits = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+        names = (*postgresql.PROTECTION, *limits)
+        shown = {name: session._execute(sa.text(f"SHOW {name}")).scalar() for name in names}
     assert shown.pop("default_transaction_read_only") == "on"
     assert shown.pop("jit") == "off"
     assert shown.pop("TimeZone") == "UTC"
     assert shown.pop("DateStyle").startswith("ISO")
     assert shown.pop("client_connection_check_interval") == "1s"
-    assert set(shown.values()) == {"1min"}
+    assert set(shown.values()) == {"54s"}
 
 
 def test_a_users_engine_keeps_its_settings(url):
@@ -590,39 +591,6 @@ def test_what_cannot_be_stored_is_refused(url):
         rowfeed.connect(url).write(layout, np.array([1, 2**63], np.uint64))
 
 
-class Proxy:
-    """Forwards connections to a server until it is told to stall; then it still accepts, and says nothing."""
-
-    def __init__(self, host, port):
-        self.stalled = threading.Event()
-        self._target = (host, port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._open = [self._listener]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client = self._listener.accept()[0]
-                server = socket.create_connection(self._target)
-                self._open += [client, server]
-                for pair in ((client, server), (server, client)):
-                    threading.Thread(target=self._pump, args=pair, daemon=True).start()
-
-    def _pump(self, source, target):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                if not self.stalled.is_set():
-                    target.sendall(data)
-
-    def close(self):
-        for wire in self._open:
-            with contextlib.suppress(OSError):
-                wire.shutdown(socket.SHUT_RDWR)
-            wire.close()
-
-
 def test_interrupt_ends_a_read_on_a_stalled_network(admin, url):
     """Where nothing comes through any more, the reader is free all the same, and the server notices."""
     proxy = Proxy(url.host, url.port)
@@ -640,7 +608,7 @@ def test_interrupt_ends_a_read_on_a_stalled_network(admin, url):
     reader.start()
     busy = f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND state = 'active'"
     wait_for(lambda: run(admin, busy))
-    proxy.stalled.set()
+    proxy.stall()
     wait_for(lambda: not run(admin, busy))  # the answer was sent, and swallowed
     assert reader.is_alive()
     began = time.monotonic()

@@ -583,7 +583,9 @@ class TestGuest:
 
     def test_a_locked_database(self, path, plain):
         """Another's exclusive lock is a DatabaseError after the time that the URL gives, not a hang; later it works."""
-        feed = rowfeed.Feed(rowfeed.connect(f"sqlite:///{path}?timeout=0.05", plain_rows=plain), grid(), shuffle=False)
+        feed = rowfeed.Feed(
+            rowfeed.connect(f"sqlite:///{path}?timeout=0.05", plain_rows=plain, retry_s=0), grid(), shuffle=False
+        )
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             with pytest.raises(rowfeed.DatabaseError, match="locked"):

@@ -15,8 +15,8 @@ SOURCE = Path(rowfeed.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"dates", "ids", "plan"},
-    {"exact"},
+    {"dates", "ids", "passwords", "plan"},
+    {"exact", "failures"},
     {"request"},
     {"rows"},
     {"samples"},
@@ -32,7 +32,7 @@ LAYERS = [
     {"layouts"},
     {"write"},
     {"database"},
-    {"read"},
+    {"read", "retry"},
     {"prefetch"},
     {"batches"},
     {"options"},

@@ -14,35 +14,41 @@ import pytest
 from rowfeed.prefetch import IDLE_S, OPEN_JOBS, Prefetcher
 
 
-class Session:
-    """A session that only counts: opened, closed, interrupted; not a database."""
+class Reader:
+    """A reader that only counts what would be sessions: opened, closed, interrupted; not a database."""
 
-    open_now: list[Session] = []
+    open_now: list[Reader] = []
 
     def __init__(self):
         self.interrupted = threading.Event()
-        self.thread = threading.current_thread()
-        Session.open_now.append(self)
+        self.thread = None
+
+    def run(self, task):
+        if self.thread is None:
+            self.thread = threading.current_thread()
+            Reader.open_now.append(self)
+        return task(self)
 
     def interrupt(self):
         self.interrupted.set()
 
     def close(self):
-        assert threading.current_thread() is self.thread
-        Session.open_now.remove(self)
+        if self.thread is not None:
+            assert threading.current_thread() is self.thread
+            Reader.open_now.remove(self)
 
 
 @pytest.fixture(autouse=True)
 def no_sessions_left():
     """Every test ends with all sessions closed and all threads gone."""
-    Session.open_now.clear()
+    Reader.open_now.clear()
     yield
     gc.collect()
     end = time.monotonic() + IDLE_S + 4
     while readers() and time.monotonic() < end:
         readers()[0].join(0.05)
     assert not readers()
-    assert not Session.open_now
+    assert not Reader.open_now
 
 
 def readers():
@@ -81,13 +87,13 @@ def test_jobs_come_complete_and_in_order(connections):
     """Each job comes when all of its tasks are done, in order, on at most `connections` sessions."""
     peak = []
     got = []
-    for job in Prefetcher(jobs(20, do=lambda *_: peak.append(len(Session.open_now))), Session, connections):
+    for job in Prefetcher(jobs(20, do=lambda *_: peak.append(len(Reader.open_now))), Reader, connections):
         assert len(job.sessions) == 3
         got.append(job.number)
     assert got == list(range(20))
     assert max(peak) <= connections
     assert not readers()
-    assert not Session.open_now
+    assert not Reader.open_now
 
 
 def test_a_job_waits_for_its_slowest_task():
@@ -106,13 +112,13 @@ def test_a_job_waits_for_its_slowest_task():
                 return lambda session: (self.taken.wait(10), threading.Event().wait(0.1), task(session))
             return task
 
-    job = next(Prefetcher(iter([Slow()]), Session, 2))
+    job = next(Prefetcher(iter([Slow()]), Reader, 2))
     assert len(job.sessions) == 2
 
 
 def test_reads_ahead_one_job_and_no_more():
     """While the consumer holds a job, one more is read: memory holds two."""
-    prefetcher = Prefetcher(jobs(10), Session, 2)
+    prefetcher = Prefetcher(jobs(10), Reader, 2)
     next(prefetcher)
     end = time.monotonic() + 5
     while len(Job.drawn) < OPEN_JOBS and time.monotonic() < end:
@@ -129,13 +135,13 @@ def test_reads_ahead_one_job_and_no_more():
 
 def test_an_idle_thread_ends_and_comes_back():
     """A consumer that stops asking holds no connection after IDLE_S; when it asks again all goes on in order."""
-    prefetcher = Prefetcher(jobs(5), Session, 2)
+    prefetcher = Prefetcher(jobs(5), Reader, 2)
     assert next(prefetcher).number == 0
     end = time.monotonic() + IDLE_S + 4
     while readers() and time.monotonic() < end:
         readers()[0].join(0.05)
     assert not readers()
-    assert not Session.open_now
+    assert not Reader.open_now
     assert [job.number for job in prefetcher] == [1, 2, 3, 4]
 
 
@@ -146,12 +152,12 @@ def test_an_error_comes_in_its_place():
         if job.number == 3:
             raise ZeroDivisionError("job 3")
 
-    prefetcher = Prefetcher(jobs(10, do=fail), Session, 2)
+    prefetcher = Prefetcher(jobs(10, do=fail), Reader, 2)
     assert [next(prefetcher).number for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ZeroDivisionError, match="job 3"):
         next(prefetcher)
     assert not readers()
-    assert not Session.open_now
+    assert not Reader.open_now
     with pytest.raises(StopIteration):
         next(prefetcher)
 
@@ -159,11 +165,12 @@ def test_an_error_comes_in_its_place():
 def test_an_error_while_connecting_is_raised():
     """A session that cannot be opened is the consumer's error, not a hang."""
 
-    def refuse():
-        raise ConnectionRefusedError("no server")
+    class Refused(Reader):
+        def run(self, task):
+            raise ConnectionRefusedError("no server")
 
     with pytest.raises(ConnectionRefusedError, match="no server"):
-        next(Prefetcher(jobs(2), refuse, 2))
+        next(Prefetcher(jobs(2), Refused, 2))
 
 
 def test_an_error_while_drawing_a_job_is_raised():
@@ -173,7 +180,7 @@ def test_an_error_while_drawing_a_job_is_raised():
         yield Job(0)
         raise ValueError("no more jobs")
 
-    prefetcher = Prefetcher(broken(), Session, 2)
+    prefetcher = Prefetcher(broken(), Reader, 2)
     assert next(prefetcher).number == 0
     with pytest.raises(ValueError, match="no more jobs"):
         next(prefetcher)
@@ -187,7 +194,7 @@ def test_closing_interrupts_the_running_query():
         started.set()
         assert session.interrupted.wait(30)
 
-    prefetcher = Prefetcher(jobs(3, do=hang), Session, 1)
+    prefetcher = Prefetcher(jobs(3, do=hang), Reader, 1)
     threading.Thread(target=lambda: (started.wait(10), prefetcher.close())).start()
     begun = time.monotonic()
     with pytest.raises(StopIteration):
@@ -197,7 +204,7 @@ def test_closing_interrupts_the_running_query():
 
 def test_forgetting_ends_all():
     """Without any reference to the prefetcher its threads end at once."""
-    prefetcher = Prefetcher(jobs(100), Session, 3)
+    prefetcher = Prefetcher(jobs(100), Reader, 3)
     next(prefetcher)
     del prefetcher
     gc.collect()

@@ -62,6 +62,15 @@ class Batches(Iterator[Batch]):
     """The batches of one epoch, in order. Closing it, or forgetting it, ends its threads and connections.
 
     Every array is the receiver's own: nothing else holds it, nothing changes it later.
+
+    Args:
+        windows: Those of the epoch from the one with the batch `start` on; with `goes_on` also those of later epochs.
+        structure: What a batch is made of.
+        plan: The order.
+        epoch: Which epoch.
+        start: The first batch.
+        transform: Run on each batch.
+        goes_on: Whether the windows go on with the next epoch, to which `following` leads.
     """
 
     def __init__(
@@ -72,7 +81,9 @@ class Batches(Iterator[Batch]):
         epoch: int,
         start: int,
         transform: Transform | None,
+        goes_on: bool = False,
     ) -> None:
+        self._goes_on = goes_on
         self._windows, self._structure, self._plan, self._transform = windows, structure, plan, transform
         self._epoch, self._batch = epoch, start
         self._window: Window | None = None
@@ -82,8 +93,7 @@ class Batches(Iterator[Batch]):
 
     def __next__(self) -> Batch:
         batch = self._batch
-        if batch >= len(self._plan):
-            self.close()
+        if self.ended:
             raise StopIteration
         index = batch % self._plan.batches_per_window
         if self._window is None or index == 0:
@@ -92,13 +102,27 @@ class Batches(Iterator[Batch]):
         self._batch += 1
         result = self._cut(self._window, index * self._plan.batch_size)
         if self._batch == len(self._plan):
-            self.close()
+            self._window = None
+            if not self._goes_on:
+                self.close()
         if self._transform is not None:
             rng = np.random.Generator(
                 np.random.Philox(key=stream_key(self._plan.seed, self._epoch, "transform", batch))
             )
             result = self._transform(result, rng)
         return result
+
+    @property
+    def ended(self) -> bool:
+        """Whether all batches were taken."""
+        return self._batch >= len(self._plan)
+
+    def following(self) -> Batches:
+        """The batches of the next epoch, whose first window was being read before this epoch had ended.
+
+        There are none where nobody wanted to go on when this epoch's last window was taken.
+        """
+        return Batches(self._windows, self._structure, self._plan, self._epoch + 1, 0, self._transform, self._goes_on)
 
     def close(self) -> None:
         """End the epoch here. Harmless when it has ended."""

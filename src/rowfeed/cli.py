@@ -99,7 +99,7 @@ def _demo(options: argparse.Namespace) -> None:
     matrices = _grid_words("USER_MATRIX", "user_id", "x,y", (4, 4), "USER_MATRIX_USERS")
     _say(_command("train", users, *matrices, "--noise", "1", "--out", options.out / "users", *backend))
     digits = _grid_words("DIGIT_MATRIX", "digit_id", "y,x", (8, 8), "DIGIT_LABEL")
-    _say(_command("train", _url(db), *digits, "--noise", "2", "--out", options.out / "noisier", *backend))
+    _say(_command("train", db.public_url, *digits, "--noise", "2", "--out", options.out / "noisier", *backend))
     _mention_password(db)
 
 
@@ -127,7 +127,7 @@ def _populate(options: argparse.Namespace) -> None:
     if len(options.shape) == 2:
         _say("\nTry next:")
         matrices = _grid_words(options.table, "user_id", "x,y", options.shape, users_table)
-        _say(_command("train", _url(db), *matrices, "--noise", "1"))
+        _say(_command("train", db.public_url, *matrices, "--noise", "1"))
         _mention_password(db)
 
 
@@ -173,14 +173,9 @@ def _train(options: argparse.Namespace) -> None:
     )
 
 
-def _url(db: Database) -> str:
-    """The URL without its password, which then has to be in the environment."""
-    return db.url.set(password=None).render_as_string()
-
-
 def _mention_password(db: Database) -> None:
     if db.url.password:
-        _say("The password is left out here: put it into the environment variable ROWFEED_PASSWORD.")
+        _say(f"The password is left out here: put it into the environment variable {db.password_from}.")
 
 
 def _command(*words: object) -> str:

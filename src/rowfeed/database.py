@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,29 +11,44 @@ import sqlalchemy as sa
 from rowfeed.dialects import session_class
 from rowfeed.dialects.generic import Session
 from rowfeed.errors import ArgumentError
+from rowfeed.passwords import DEFAULT_VARIABLE, PasswordFrom, complete, in_its_place, public, shown
 
 if TYPE_CHECKING:
     from rowfeed.layouts import Layout
     from rowfeed.samples import GivenIds
 
-PASSWORD_VARIABLE = "ROWFEED_PASSWORD"
+DEFAULT_TIMEOUT_S = 60.0
+DEFAULT_RETRY_S = 60.0
 
 
-def connect(url_or_engine: str | sa.URL | sa.Engine, *, plain_rows: bool = False) -> Database:
+def connect(
+    url_or_engine: str | sa.URL | sa.Engine,
+    *,
+    password_from: PasswordFrom = DEFAULT_VARIABLE,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    retry_s: float = DEFAULT_RETRY_S,
+    plain_rows: bool = False,
+) -> Database:
     """Say where the data is. Opens no connection yet.
 
     Args:
         url_or_engine: A SQLAlchemy URL, `sqlite:///games.db`, `mysql+pymysql://user@host/game`; or an Engine, whose
             way of connecting is then used.
+        password_from: Where the password comes from when the URL names a user and has none: the name of an environment
+            variable, or a function that returns it (one that pickle can name, if the database is to be pickled). Asked
+            at each connection.
+        timeout_s: Seconds that a query may take, connecting included. Then the server ends it, or, where nothing is
+            heard of the server, the connection is shut down.
+        retry_s: Seconds for which a request that failed for a reason that may pass (a server that restarts, a
+            connection that was cut) is made again, on new connections. 0: never.
         plain_rows: Read plain rows with standard SQL instead of the engine's own fast way: slower, the same
             batches. To compare, or to get round a fault.
 
     Returns:
-        A frozen, picklable locator. A pickle carries no password: it is taken from the environment variable
-        ROWFEED_PASSWORD where the pickle is opened.
+        A frozen, picklable locator. A pickle carries no password: where it is opened, `password_from` is asked.
 
     Raises:
-        ArgumentError: The URL cannot be parsed, or a feed cannot read from such a database.
+        ArgumentError: The URL cannot be parsed, a feed cannot read from such a database, or an option is wrong.
 
     Example:
         ```python
@@ -41,52 +56,82 @@ def connect(url_or_engine: str | sa.URL | sa.Engine, *, plain_rows: bool = False
         ```
     """
     engine = url_or_engine if isinstance(url_or_engine, sa.Engine) else None
-    if isinstance(url_or_engine, sa.Engine):
-        url = url_or_engine.url
-    elif isinstance(url_or_engine, (str, sa.URL)):
-        try:
-            url = sa.make_url(url_or_engine)
-        except (sa.exc.ArgumentError, ValueError):
-            # Not chained and not quoted: a malformed URL may hold a password.
-            raise ArgumentError(
-                "expected a SQLAlchemy URL such as sqlite:///games.db or mysql+pymysql://user@host/game; "
-                "got one that cannot be parsed. Quote special characters in it with urllib.parse.quote_plus."
-            ) from None
-    else:
+    database = Database(
+        in_its_place(_parsed(url_or_engine)),
+        password_from,
+        _seconds("timeout_s", timeout_s),
+        retry_s,
+        plain_rows,
+        engine,
+    )
+    if retry_s != 0:
+        _seconds("retry_s", retry_s)
+    if not (isinstance(password_from, str) and password_from) and not callable(password_from):
         raise ArgumentError(
-            f"expected a SQLAlchemy URL or Engine; got {type(url_or_engine).__name__}. "
-            'For example rowfeed.connect("sqlite:///games.db").'
+            f"expected the name of an environment variable, or a function; got password_from of type "
+            f"{type(password_from).__name__}. For example password_from={DEFAULT_VARIABLE!r}."
         )
-    database = Database(url, plain_rows, engine)
-    refusal = database.session_class.refuse(url)
+    refusal = database.session_class.refuse(database.url)
     if refusal:
         raise ArgumentError(refusal)
     return database
 
 
-@dataclass(frozen=True)
+def _parsed(url_or_engine: Any) -> sa.URL:
+    if isinstance(url_or_engine, sa.Engine):
+        return url_or_engine.url
+    if not isinstance(url_or_engine, (str, sa.URL)):
+        raise ArgumentError(
+            f"expected a SQLAlchemy URL or Engine; got {type(url_or_engine).__name__}. "
+            'For example rowfeed.connect("sqlite:///games.db").'
+        )
+    try:
+        return sa.make_url(url_or_engine)
+    except (sa.exc.ArgumentError, ValueError):
+        pass  # what they say may hold a password: the error below must not even have it in its context
+    raise ArgumentError(
+        "expected a SQLAlchemy URL such as sqlite:///games.db or mysql+pymysql://user@host/game; "
+        "got one that cannot be parsed. Quote special characters in it with urllib.parse.quote_plus."
+    )
+
+
+def _seconds(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise ArgumentError(f"expected a number of seconds above 0; got {name}={value!r}. The default is 60.")
+    return float(value)
+
+
+@dataclass(frozen=True, repr=False)
 class Database:
     """Where the data is: a frozen locator that opens sessions. Made by `rowfeed.connect`."""
 
     url: sa.URL
+    password_from: PasswordFrom = DEFAULT_VARIABLE
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    retry_s: float = DEFAULT_RETRY_S
     plain_rows: bool = False
-    engine: sa.Engine | None = field(default=None, repr=False, compare=False)
+    engine: sa.Engine | None = field(default=None, compare=False)
 
     @property
     def label(self) -> str:
         """How messages call it, without its password."""
-        return self.url.render_as_string(hide_password=True)
+        return shown(self.url)
+
+    @property
+    def public_url(self) -> str:
+        """The URL without anything secret, to be pasted elsewhere."""
+        return public(self.url).render_as_string()
+
+    def __repr__(self) -> str:
+        return f"<Database {self.label}>"
 
     @property
     def session_class(self) -> type[Session]:
         return session_class(self.url.get_backend_name())
 
     def full_url(self) -> sa.URL:
-        """The URL to open, with the password from the environment where the URL has none."""
-        password = os.environ.get(PASSWORD_VARIABLE)
-        if self.url.password is None and self.url.username and password:
-            return self.url.set(password=password)
-        return self.url
+        """The URL to open, with its password."""
+        return complete(self.url, self.password_from)
 
     def open(self) -> Session:
         """A read-only session for the calling thread. Close it, or use it as a context manager."""
@@ -128,7 +173,7 @@ class Database:
         return write(self, layout, arrays, ids, if_exists)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"url": self.url._replace(password=None), "plain_rows": self.plain_rows, "engine": None}
+        return {**self.__dict__, "url": public(self.url), "engine": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():

@@ -34,6 +34,9 @@ class DataError(Error, ValueError):
 class DatabaseError(Error):
     """The database refused or failed; its own exception is the cause."""
 
+    transient: bool = False
+    """Whether it may not come again on a new connection."""
+
 
 class DependencyError(Error, ImportError):
     """A package that this feature needs is not installed."""

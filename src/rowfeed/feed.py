@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from dataclasses import replace as replaced
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from rowfeed.plan import LastBatch, Plan, choose_window, hash_ids, parts
 from rowfeed.prefetch import Prefetcher
 from rowfeed.read import Read, RequestSize, Window
 from rowfeed.request import Selection
+from rowfeed.retry import Reader
 from rowfeed.samples import Samples, SamplesLike, given_ids
 
 if TYPE_CHECKING:
@@ -118,12 +120,12 @@ class Feed:
         window = self._window()
         self._selections = {layout: known[layout] for layout in self._structure.layouts if layout in known}
         if ids is None or len(self._selections) < len(self._structure.layouts):
-            with options.db.open() as session:
+            with Reader(options.db, patient=False) as reader:
                 for layout in self._structure.layouts:
                     if layout not in self._selections:
-                        self._selections[layout] = layout.selection(session)
-                        _warn_without_index(session, layout)
-                given, ids = self._list_ids(session) if ids is None else (_kind(ids), ids)
+                        self._selections[layout] = reader.run(layout.selection)
+                        _warn_without_index(reader.run(layout.missing_index), layout)
+                given, ids = reader.run(self._list_ids) if ids is None else (_kind(ids), ids)
                 for layout in self._structure.layouts:
                     kind = self._selections[layout].kind
                     if kind is not None:
@@ -136,6 +138,8 @@ class Feed:
                 f'expected at least one whole batch of {options.batch_size} with last_batch="drop"; got {ids.size} '
                 'samples. Pass a smaller batch_size, or last_batch="keep".'
             )
+        share = options.memory_bytes // 4 // options.connections
+        self._reads = [Read(layout, chosen, RequestSize(share, chosen)) for layout, chosen in self._selections.items()]
         self._epochs_begun = 0
 
     def _window(self) -> int:
@@ -193,9 +197,32 @@ class Feed:
         for name, value in (("epoch", epoch), ("start", start)):
             if not isinstance(value, (int, np.integer)) or value < 0:
                 raise ArgumentError(f"expected 0 or more; got {name}={value!r}. Count from 0.")
-        first = start // self._plan.batches_per_window
-        windows = Prefetcher(self._windows(self._plan, epoch, first), self._options.db.open, self._options.connections)
-        return Batches(windows, self._structure, self._plan, epoch, start, self._options.transform)
+        return self._batches(self._windows(self._plan, epoch, self._first_window(start)), epoch, start)
+
+    def running(self, epoch: int, start: int, go_on: Callable[[], bool]) -> Batches:
+        """For front ends: as `batches`, and while its last window is used, the first of the next epoch is read.
+
+        Args:
+            epoch: The epoch to begin with.
+            start: The batch to begin with.
+            go_on: Asked, on a reading thread, whether there will be a next epoch.
+        """
+
+        def windows() -> Iterator[Window]:
+            yield from self._windows(self._plan, epoch, self._first_window(start))
+            for later in count(epoch + 1):
+                if not go_on():
+                    return
+                yield from self._windows(self._plan, later, 0)
+
+        return self._batches(windows(), epoch, start, goes_on=True)
+
+    def _batches(self, windows: Iterator[Window], epoch: int, start: int, goes_on: bool = False) -> Batches:
+        prefetcher = Prefetcher(windows, self._make_reader, self._options.connections)
+        return Batches(prefetcher, self._structure, self._plan, epoch, start, self._options.transform, goes_on)
+
+    def _first_window(self, start: int) -> int:
+        return start // self._plan.batches_per_window
 
     def arrays(self) -> Batch:
         """All samples in ascending order of their ids, in RAM: for small feeds. No `transform`, no padding.
@@ -213,16 +240,17 @@ class Feed:
                 f"{size:,} bytes. Iterate over the feed instead."
             )
         plan = Plan(self._ids.size, self._ids.size, self._ids.size, shuffle=False)
-        windows = Prefetcher(self._windows(plan, 0, 0), self._options.db.open, self._options.connections)
+        windows = Prefetcher(self._windows(plan, 0, 0), self._make_reader, self._options.connections)
         with Batches(windows, self._structure, plan, 0, 0, None) as batches:
             return next(batches)
 
+    def _make_reader(self) -> Reader:
+        return Reader(self._options.db)
+
     def _windows(self, plan: Plan, epoch: int, first: int) -> Iterator[Window]:
-        share = self._options.memory_bytes // 4 // self._options.connections
-        reads = [Read(layout, chosen, RequestSize(share, chosen)) for layout, chosen in self._selections.items()]
         order = plan.epoch(epoch)
         for window in range(first, plan.windows):
-            yield Window(self._ids, order.window(window), reads, self._options.connections)
+            yield Window(self._ids, order.window(window), self._reads, self._options.connections)
 
     # Which samples
 
@@ -322,8 +350,7 @@ def _physical_memory() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _warn_without_index(session: Session, layout: Layout) -> None:
-    statement = session.missing_index(layout.source, layout.sample)
+def _warn_without_index(statement: str | None, layout: Layout) -> None:
     if statement:
         warnings.warn(
             f"{layout.source.label} has no index that starts with {layout.sample}, so each request scans the whole "

@@ -45,7 +45,8 @@ class KerasFeed(keras.utils.PyDataset):
        of batches since the last item. (Seen on JAX, TensorFlow and torch with Keras 3.15: each of its iterators asks
        for the number; one that goes on over epochs, as with `steps_per_epoch`, does not ask again.)
     3. Before it trains, Keras takes one or two batches to learn shapes. They are given back.
-    4. A pass that took all batches is followed by the next epoch; so is one that `fit` left early. `evaluate` with
+    4. While the last window of an epoch is used in `fit`, the first of the next is read: it waits for no query.
+    5. A pass that took all batches is followed by the next epoch; so is one that `fit` left early. `evaluate` with
        `steps` sees the same batches each time.
 
     `predict` needs a feed with `shuffle=False`, whose rows then stand in the order of `feed.sample_ids`; with
@@ -60,8 +61,10 @@ class KerasFeed(keras.utils.PyDataset):
         self._feed = feed
         self._lock = threading.Lock()
         self._caller: str | None = None
+        self._in_fit = threading.Event()
         self._hook_called = self._length_asked = False
         self._batches: Batches | None = None
+        self._epoch = 0
         self._passed_to: str | None = None
         self._begin_epoch(0)
 
@@ -72,6 +75,7 @@ class KerasFeed(keras.utils.PyDataset):
     @property
     def num_batches(self) -> int:
         self._length_asked = True
+        self._note_callers()
         return len(self._feed)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
@@ -90,12 +94,21 @@ class KerasFeed(keras.utils.PyDataset):
 
     def on_epoch_begin(self) -> None:
         self._hook_called = True
-        self._caller = _keras_caller()
+        self._caller = self._note_callers()
         if self._caller == "predict" and self._feed.shuffled:
             raise ArgumentError(
                 "expected a feed in the order of its sample ids for predict; got shuffle=True, with which nobody could "
                 "tell whose prediction is whose. Pass feed.replace(shuffle=False).to_keras()."
             )
+
+    def _note_callers(self) -> str:
+        """The method of a model that is running; whether it is, or is called by, `fit`, which has more epochs."""
+        callers = _keras_callers() or ["fit"]
+        if "fit" in callers:
+            self._in_fit.set()
+        else:
+            self._in_fit.clear()
+        return callers[0]
 
     def on_epoch_end(self) -> None:
         self._hook_called = True
@@ -115,22 +128,27 @@ class KerasFeed(keras.utils.PyDataset):
         self._asked.clear()
 
     def _begin_epoch(self, epoch: int) -> None:
-        if self._batches is not None:
-            self._batches.close()
-        self._batches = None
+        batches, self._batches = self._batches, None
+        if batches is not None:
+            if batches.ended and self._in_fit.is_set() and epoch == self._epoch + 1:
+                self._batches = batches.following()
+            else:
+                batches.close()
         self._epoch = epoch
         self._asked: set[int] = set()
         self._kept: list[tuple[Any, ...]] = []
         self._passed_to = None
 
     def _next(self, number: int) -> tuple[Any, ...]:
-        if self._batches is None:
-            self._batches = self._feed.batches(self._epoch, start=number)
         try:
-            batch = _for_keras(next(self._batches))
+            batch = None if self._batches is None else next(self._batches, None)
+            if batch is None:
+                self._batches = self._feed.running(self._epoch, number, self._in_fit.is_set)
+                batch = next(self._batches)
         except BaseException:
             self._batches = None
             raise
+        batch = _for_keras(batch)
         self._kept = [*self._kept, batch] if number < PROBED else []
         return batch
 
@@ -160,12 +178,13 @@ def _like_losses(weight: Any, y: Any) -> Any:
     return np.ascontiguousarray(np.broadcast_to(weight.reshape(-1, *(1,) * (len(shape) - 1)), shape))
 
 
-def _keras_caller() -> str:
-    """Which method of a Keras model is running: fit, evaluate, predict; `_symbolic_build` only learns shapes."""
+def _keras_callers() -> list[str]:
+    """Which methods of a Keras model are running, innermost first; `_symbolic_build` only learns shapes."""
+    found = []
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_name
         if name in ("_symbolic_build", "fit", "evaluate", "predict") and "keras" in frame.f_globals.get("__name__", ""):
-            return name
+            found.append(name)
         frame = frame.f_back
-    return "fit"
+    return found

@@ -14,10 +14,10 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Generic, Protocol, Self, TypeVar
 
 from rowfeed.dialects.generic import Session
+from rowfeed.retry import Reader
 
 IDLE_S = 1.0
 """How long a thread and its connection wait for more work."""
@@ -41,12 +41,12 @@ class Prefetcher(Generic[J]):
 
     Args:
         jobs: The jobs; the next is drawn when there is room for it, on a reading thread.
-        open_session: Called on the thread that will use the session.
+        make_reader: Makes what a thread runs its tasks with.
         connections: How many threads and sessions there are, at most.
     """
 
-    def __init__(self, jobs: Iterator[J], open_session: Callable[[], Session], connections: int) -> None:
-        self._work = _Work(jobs, open_session, connections)
+    def __init__(self, jobs: Iterator[J], make_reader: Callable[[], Reader], connections: int) -> None:
+        self._work = _Work(jobs, make_reader, connections)
         self._finalizer = weakref.finalize(self, self._work.stop)
 
     def __iter__(self) -> Self:
@@ -85,14 +85,14 @@ class _Progress(Generic[J]):
 class _Work(Generic[J]):
     """What consumer and threads share. The prefetcher is not part of it, so that it can be collected."""
 
-    def __init__(self, jobs: Iterator[J], open_session: Callable[[], Session], connections: int) -> None:
+    def __init__(self, jobs: Iterator[J], make_reader: Callable[[], Reader], connections: int) -> None:
         self._jobs: Iterator[J] | None = jobs
-        self._open_session = open_session
+        self._make_reader = make_reader
         self._connections = connections
         self._changed = threading.Condition()
         self._open: deque[_Progress[J]] = deque()
         self._held = 0
-        self._threads: dict[threading.Thread, Session | None] = {}
+        self._threads: dict[threading.Thread, Reader] = {}
         self._stopped = False
 
     # The consumer's side
@@ -119,8 +119,9 @@ class _Work(Generic[J]):
         if self._jobs is None and all(progress.taken for progress in self._open):
             return
         while len(self._threads) < self._connections:
-            thread = threading.Thread(target=self._run, name="rowfeed-reader", daemon=True)
-            self._threads[thread] = None
+            reader = self._make_reader()
+            thread = threading.Thread(target=self._run, args=(reader,), name="rowfeed-reader", daemon=True)
+            self._threads[thread] = reader
             thread.start()
 
     def stop(self) -> None:
@@ -129,10 +130,8 @@ class _Work(Generic[J]):
             self._stopped = True
             self._changed.notify_all()
             threads = list(self._threads)
-            for session in self._threads.values():
-                if session is not None:
-                    with suppress(Exception):  # a broken connection cannot be interrupted, and need not be
-                        session.interrupt()
+            for reader in self._threads.values():
+                reader.interrupt()
         if threading.current_thread().name != "rowfeed-reader":
             for thread in threads:
                 thread.join()
@@ -142,35 +141,23 @@ class _Work(Generic[J]):
 
     # The threads' side
 
-    def _run(self) -> None:
-        session: Session | None = None
-        me = threading.current_thread()
+    def _run(self, reader: Reader) -> None:
         try:
             while taken := self._next_task():
                 progress, task = taken
                 error: BaseException | None = None
                 try:
-                    if session is None:
-                        session = self._open_session()
-                        self._register(me, session)
-                    task(session)
+                    reader.run(task)
                 except BaseException as raised:  # whatever it is, it belongs to the consumer
                     error = raised
                 del task, taken
                 self._finish(progress, error)
                 del progress, error
         finally:
+            reader.close()
             with self._changed:
-                self._threads[me] = None
-            if session is not None:
-                session.close()
-            with self._changed:
-                del self._threads[me]
+                del self._threads[threading.current_thread()]
                 self._changed.notify_all()
-
-    def _register(self, thread: threading.Thread, session: Session) -> None:
-        with self._changed:
-            self._threads[thread] = session
 
     def _next_task(self) -> tuple[_Progress[J], Callable[[Session], None]] | None:
         """Take a task, or wait for one; None when this thread should end."""

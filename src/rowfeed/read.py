@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,21 +21,29 @@ ROW_BYTES = 64
 VALUE_BYTES = 32
 """What each of its values takes more."""
 
-MAX_ROWS = 32_768
-"""Rows in a request, at most: about 10 ms of SQLite, beside which the cost of a query is small, and about 3 MB."""
+FIRST_ROWS = 32_768
+"""Rows of the first request, before anything is known of the engine's speed."""
+
+TARGET_S = 0.15
+"""How long a request should take: long beside what a query costs in itself, short for the server."""
+
+GROWTH = 4.0
+"""How much larger than the last a request may be, at most."""
 
 MAX_SAMPLES = 65_536
 """Samples in a request, at most."""
 
 
 class RequestSize:
-    """How many samples a request may have, so that its rows fit in a share of the memory.
+    """How many samples a request may have: its rows fit in a share of the memory, and take about `TARGET_S`.
 
-    The first request assumes that every cell has a row; later ones go by the fullest request so far.
+    The first request assumes that every cell has a row; later ones go by the fullest request so far, and by how fast
+    the last ones were.
     """
 
     def __init__(self, memory_bytes: int, selection: Selection) -> None:
-        self._rows = min(MAX_ROWS, max(1, memory_bytes // (ROW_BYTES + VALUE_BYTES * len(selection.values))))
+        self._most_rows = max(1, memory_bytes // (ROW_BYTES + VALUE_BYTES * len(selection.values)))
+        self._rows = min(FIRST_ROWS, self._most_rows)
         self._rows_per_sample = float(selection.cells)
         self._seen = False
 
@@ -42,10 +51,14 @@ class RequestSize:
     def samples(self) -> int:
         return int(min(MAX_SAMPLES, max(1, self._rows // max(self._rows_per_sample, 1e-3))))
 
-    def observe(self, samples: int, rows: int) -> None:
+    def observe(self, samples: int, rows: int, seconds: float) -> None:
+        """Learn from a request."""
         fullness = 1.25 * max(rows, 1) / samples
         self._rows_per_sample = max(self._rows_per_sample, fullness) if self._seen else fullness
         self._seen = True
+        if rows >= self._rows / 4:  # a small one tells of the cost of a query, not of its rows
+            wanted = rows * min(GROWTH, TARGET_S / max(seconds, 1e-6))
+            self._rows = int(min(self._most_rows, max(1, self._rows / GROWTH, wanted)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +100,7 @@ class Window:
         return None
 
     def _fill(self, session: Session, read: Read, array: Any, slots: Positions) -> None:
+        began = time.perf_counter()
         data = session.read(Request(read.selection, self._ids[self._positions[slots]]))
-        read.size.observe(slots.size, data.sample.size)
+        read.size.observe(slots.size, data.sample.size, time.perf_counter() - began)
         read.layout.scatter(data, slots, array)

@@ -25,6 +25,10 @@ TableLike: TypeAlias = "str | sa.FromClause | sa.Select[Any]"
 Where: TypeAlias = "str | sa.ColumnElement[bool] | None"
 
 
+SPAN = 1 << 22
+"""Ids within such a span get their numbers from a table, which beats a search."""
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """A table, view or selectable, and which of its rows count.
@@ -203,6 +207,21 @@ class Request:
         """Where a fault is, for a message: `USER_MATRIX.x, user_id=12`; `sample` indexes ids."""
         name = self.ids[sample : sample + 1].tolist()[0]
         return f"{self.selection.source.label}.{column}, {self.selection.sample}={name!r}"
+
+    def positions(self, found: npt.NDArray[np.integer], first: int = 0) -> npt.NDArray[np.int64]:
+        """Where integer ids of rows, all of which were asked for, are among `ids`.
+
+        Args:
+            found: The ids less `first`: (rows,).
+            first: What was subtracted.
+        """
+        low = int(self.ids[0])
+        span = int(self.ids[-1]) - low + 1
+        if span > SPAN:
+            return np.asarray(np.searchsorted(self.ids, found.astype(np.int64) + first), np.int64)
+        table = np.empty(span, np.int64)
+        table[self.ids - low] = np.arange(self.ids.size)
+        return np.asarray(table[found if first == low else found + (first - low)])
 
     def locate(self, column: str, sample: npt.NDArray[Any]) -> Callable[[int], str]:
         """`at` for rows: row i is of the sample number `sample[i]`."""

@@ -18,10 +18,6 @@ from rowfeed.command.recipe import Recipe
 from rowfeed.command.report import Bar, Figure, Picture, Report
 from rowfeed.command.training import Training
 from rowfeed.database import Database
-from rowfeed.feed import DEFAULT_MEMORY_BYTES
-from rowfeed.plan import choose_window
-
-ONE_WINDOW = " All training samples fit into one window here, so each epoch begins with waiting for its only read."
 
 BESIDE_TRAINING = (
     " TensorFlow gets them on a thread of its own, beside the training, so training waited for this long at most."
@@ -99,8 +95,6 @@ class Findings:
         training, model = self.training, self.training.model
         laps = training.stopwatch.steady
         which = "all epochs but the first, which compiles" if self.recipe.epochs > 1 else "the only epoch"
-        window = choose_window(DEFAULT_MEMORY_BYTES, self.grid.sample_bytes, self.recipe.batch_size)
-        alone = ONE_WINDOW if window >= training.train.sample_ids.size else ""
         beside = BESIDE_TRAINING if keras.backend.backend() == "tensorflow" else ""
         return (
             Figure(
@@ -119,9 +113,7 @@ class Findings:
                 f"{training.stopwatch.waiting_share:.1%}",
                 "of the time waited for data",
                 f"Seconds that Keras spent in getting training batches from the feed ÷ all "
-                f"{sum(lap.seconds for lap in laps):.1f} seconds of training, without validation, in {which}."
-                + alone
-                + beside,
+                f"{sum(lap.seconds for lap in laps):.1f} seconds of training, without validation, in {which}." + beside,
             ),
             Figure(f"{training.seconds:.1f} s", "in fit", "From call to return, compiling and validation included."),
             Figure(f"{model.count_params():,}", "numbers in the model", "Weights, and the two numbers that scale."),

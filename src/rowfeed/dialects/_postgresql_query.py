@@ -43,9 +43,6 @@ OF_KIND = {"M": DATES.keys(), "m": TIMES.keys()}
 NUMBERS = {*SENT, NUMERIC} - {*DATES, *TIMES}
 """The types of columns that can be sent for a dtype: of dates, of times, of numbers."""
 
-SPAN = 1 << 22
-"""Ids within such a span get their numbers from a table, which beats a search."""
-
 ID_GROUPS = 251
 """In how many values the sample ids come: 1 GB each, at most."""
 
@@ -254,12 +251,8 @@ class Query:
             cell = places[0] - sample * places[0].dtype.type(self.selection.cells)
         if self._text:
             return sample.astype(np.int64), cell.astype(np.int64)
-        wanted = request.ids if self.folding == "apart" else request.ids - request.ids[0]
-        if self.folding == "apart" or wanted[-1] >= SPAN:
-            return np.searchsorted(wanted, sample), cell.astype(np.int64)
-        numbers = np.empty(int(wanted[-1]) + 1, np.int64)
-        numbers[wanted] = np.arange(wanted.size)
-        return numbers[sample], cell.astype(np.int64)
+        first = 0 if self.folding == "apart" else int(request.ids[0])
+        return request.positions(sample, first), cell.astype(np.int64)
 
     def _dates(
         self, index: int, ticks: npt.NDArray[Any], null: npt.NDArray[np.bool_] | None

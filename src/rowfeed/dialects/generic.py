@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from rowfeed.dialects._storage import Storage
-from rowfeed.errors import ArgumentError, DatabaseError, DependencyError, SchemaError
+from rowfeed.errors import ArgumentError, SchemaError
+from rowfeed.failures import Failure, Translation
 from rowfeed.ids import TEXT, IdKind, Ids, check_kind, ids_from_objects, merged, objects_of, sort_ids
 from rowfeed.request import ColumnData, Request, Selection, Source
 from rowfeed.rows import to_columns
@@ -26,9 +28,6 @@ IDS_PER_QUERY = 500
 IDS_PER_FETCH = 8_192
 """Ids that are Python objects at one time, before they are an array."""
 
-EXTRAS = {"duckdb": '"rowfeed[duckdb]"', "psycopg": '"rowfeed[postgresql]"', "pymysql": '"rowfeed[mysql]"'}
-"""What to install for a missing driver, where it is not the driver's own name."""
-
 
 class Session(Storage):
     """One open connection. It belongs to the thread that opened it; only `interrupt` may be called from another.
@@ -36,15 +35,21 @@ class Session(Storage):
     Use as a context manager: leaving it closes the connection.
     """
 
+    remote = False
+    """Whether a network, which may stall, lies between."""
+
     def __init__(self, connection: sa.Connection, database: Database) -> None:
         self._connection = connection
         self._plain_rows = database.plain_rows
         self._label = database.label
+        self._timeout_s = database.timeout_s
+        self._translation = self._translation_of(database)
 
     @classmethod
     def open(cls, database: Database, *, read_only: bool = True) -> Self:
         """Connect. Where the connection comes from the user's own engine, it does not go back into its pool."""
-        with translated(database.label):
+        database = replace(database, url=database.full_url())  # its source is asked once
+        with cls._translation_of(database)():
             if database.engine is None:
                 connection = cls._engine(database, read_only=read_only).connect()
             else:
@@ -61,8 +66,17 @@ class Session(Storage):
         return None
 
     @classmethod
+    def failure(cls, error: BaseException) -> Failure:
+        """What is to be done about an error of the driver."""
+        return Failure.PERMANENT
+
+    @classmethod
+    def _translation_of(cls, database: Database) -> Translation:
+        return Translation(database.url, database.timeout_s, cls.failure)
+
+    @classmethod
     def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
-        return sa.create_engine(database.full_url(), poolclass=NullPool, hide_parameters=True)
+        return sa.create_engine(database.url, poolclass=NullPool, hide_parameters=True)
 
     def _protect(self) -> None:
         """Make the session read-only, as far as the engine lets us."""
@@ -286,25 +300,8 @@ class Session(Storage):
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        with translated(self._label):
+        with self._translation(self._connection.dialect.loaded_dbapi.Error):
             yield
-
-
-@contextmanager
-def translated(database: str) -> Iterator[None]:
-    """Turn errors of SQLAlchemy and of drivers into `DatabaseError`; statements and parameters stay out of it."""
-    try:
-        yield
-    except sa.exc.NoSuchModuleError as error:
-        raise ArgumentError(f"expected a URL of an engine that SQLAlchemy knows; got {database}. {error}") from error
-    except ModuleNotFoundError as error:
-        raise DependencyError(
-            f"expected the driver {error.name!r}, which {database} needs. "
-            f"Install it: pip install {EXTRAS.get(error.name or '', error.name)}."
-        ) from error
-    except sa.exc.SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        raise DatabaseError(f"{database} failed: {type(cause).__name__}: {cause}") from error
 
 
 def _close(name: str, names: Iterable[str]) -> str:

@@ -9,9 +9,9 @@ bytewise here, since most collations take 'ab', 'AB' and 'ab ' for one.
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,7 +23,8 @@ from sqlalchemy.dialects import mysql
 from rowfeed.dialects import _mysql_columns, _mysql_wire, generic
 from rowfeed.dialects._mysql_columns import DECIMALS
 from rowfeed.dialects._mysql_storage import Storage, column_type
-from rowfeed.errors import DatabaseError, DependencyError
+from rowfeed.errors import DependencyError
+from rowfeed.failures import Failure
 from rowfeed.ids import FORMS, IdKind, Ids, merged, namer, narrowed, objects_of
 from rowfeed.request import ColumnData, Request, Selection, Source
 from rowfeed.rows import to_columns
@@ -31,8 +32,17 @@ from rowfeed.rows import to_columns
 if TYPE_CHECKING:
     from rowfeed.database import Database
 
-TIMEOUT_S = 60
-"""How long a statement of a reading session may run."""
+CONNECT_S = 10
+"""How long connecting may take, where `timeout_s` does not say less."""
+
+SERVERS_SHARE = 0.9
+"""The share of `timeout_s` after which the server ends a query, so that its own word comes before the watchdog's."""
+
+TRANSIENT = {1040, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031}
+"""Codes that a new connection may not meet: too many connections, shutdown, lock wait, deadlock, killed, lost."""
+
+TIMEOUT = {1969, 3024}
+"""A statement took longer than it may: MariaDB's and MySQL's code."""
 
 STATEMENT_BYTES = 2**20
 """A statement is not longer, even where the server would take it."""
@@ -43,6 +53,8 @@ FLOAT, BIT = 4, 16
 
 class Session(Storage, generic.Session):
     """A session on a MariaDB or MySQL server."""
+
+    remote = True
 
     def __init__(self, connection: sa.Connection, database: Database) -> None:
         super().__init__(connection, database)
@@ -56,30 +68,45 @@ class Session(Storage, generic.Session):
     @classmethod
     def open(cls, database: Database, *, read_only: bool = True) -> Self:
         try:
-            session = super().open(database, read_only=read_only)
+            return super().open(database, read_only=read_only)
         except DependencyError as error:
             raise DependencyError(
                 f"expected the driver {error.__cause__.name!r}, which {database.label} needs. "  # type: ignore[union-attr]
                 'Install PyMySQL, pip install "rowfeed[mysql]", and begin the URL with mysql+pymysql://.'
             ) from error
-        if read_only:
-            session._execute(sa.text("SET SESSION time_zone = '+00:00'"))  # a TIMESTAMP is an instant
-        return session
 
     @classmethod
     def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
-        url = database.full_url()
+        url = database.url
         if "+" not in url.drivername:
             url = url.set(drivername=f"{url.drivername}+pymysql")
         if "charset" not in url.query:
             url = url.update_query_dict({"charset": "utf8mb4"})
-        return sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True)
+        options: dict[str, Any] = {}
+        if url.get_driver_name() in ("pymysql", "mysqldb"):
+            whole = math.ceil(database.timeout_s)
+            limits = {"connect_timeout": min(CONNECT_S, whole), "read_timeout": whole, "write_timeout": whole}
+            options = {name: seconds for name, seconds in limits.items() if name not in url.query and read_only}
+        return sa.create_engine(url, connect_args=options, poolclass=sa.NullPool, hide_parameters=True)
+
+    @classmethod
+    def failure(cls, error: BaseException) -> Failure:
+        code = error.args[0] if error.args else None
+        if code in TIMEOUT:
+            return Failure.TIMEOUT
+        # Without a code: PyMySQL's word for a connection that it has closed, or whose packets came out of order.
+        lost = type(error).__name__ in ("InterfaceError", "InternalError") and not (isinstance(code, int) and code)
+        return Failure.TRANSIENT if code in TRANSIENT or lost else Failure.PERMANENT
 
     def _protect(self) -> None:
         """Each statement is a transaction of its own, so that none holds back the server's purge."""
         self._connection.exec_driver_sql("SET SESSION autocommit = 1")
         self._connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
-        limit = f"max_statement_time = {TIMEOUT_S}" if self._is_mariadb else f"max_execution_time = {TIMEOUT_S * 1000}"
+        self._connection.exec_driver_sql("SET SESSION time_zone = '+00:00'")  # a TIMESTAMP is an instant
+        limit_s = self._timeout_s * SERVERS_SHARE
+        limit = (
+            f"max_statement_time = {limit_s:f}" if self._is_mariadb else f"max_execution_time = {limit_s * 1000:.0f}"
+        )
         self._connection.exec_driver_sql(f"SET SESSION {limit}")
         packet = int(self._connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one())
         self._packet = min(STATEMENT_BYTES, packet - 1)
@@ -206,17 +233,8 @@ class Session(Storage, generic.Session):
 
     def _read(self, statement: str, take: Callable[[_mysql_wire.Rows], bool]) -> bool:
         assert self._wire is not None
-        with self._driver_errors():
+        with self._translated():
             return self._wire.read(statement, take)
-
-    @contextmanager
-    def _driver_errors(self) -> Iterator[None]:
-        """As `translated` does for errors that pass through SQLAlchemy; the statement stays out of it."""
-        dbapi: Any = self._connection.dialect.dbapi
-        try:
-            yield
-        except dbapi.Error as error:
-            raise DatabaseError(f"{self._label} failed: {type(error).__name__}: {error}") from error
 
     def _statement(self, selection: Selection) -> tuple[str, str] | None:
         """What comes before and after the ids."""
@@ -260,7 +278,7 @@ class Session(Storage, generic.Session):
         if selection.null != "fill" or self._wire is None:
             return sa.select(*columns)
         first = 1 + len(selection.axes)
-        with self._driver_errors():
+        with self._translated():
             unsigned = self._wire.unsigned(self._literal(sa.select(*columns)) or "")
         for index in range(first, len(columns)):
             zero: sa.ColumnElement[Any] = sa.literal_column(

@@ -8,6 +8,7 @@ results; other drivers read plain rows.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Iterator
@@ -37,6 +38,7 @@ from rowfeed.dialects._postgresql_query import (
     samples_in,
 )
 from rowfeed.errors import DatabaseError
+from rowfeed.failures import Failure
 from rowfeed.ids import IdKind, Ids, sort_ids
 from rowfeed.request import ColumnData, Request, Selection, Source
 from rowfeed.rows import to_columns
@@ -46,11 +48,11 @@ if TYPE_CHECKING:
 
     from rowfeed.database import Database
 
-TIMEOUT_S = 60
-"""How long a statement may run, or wait for a lock."""
-
 CONNECT_S = 15
-"""How long connecting may take."""
+"""How long connecting may take, where `timeout_s` does not say less."""
+
+SERVERS_SHARE = 0.9
+"""The share of `timeout_s` after which the server ends a query, so that its own word comes before the watchdog's."""
 
 CANCEL_S = 1.0
 """How long `interrupt` tries to tell the server; the reader is freed in any case."""
@@ -58,11 +60,15 @@ CANCEL_S = 1.0
 TOO_LARGE = "54000"
 """The code of an error for a value that would be above 1 GB."""
 
+TRANSIENT = {"57P01", "57P02", "57P03", "57P05", "53300", "40001", "40P01", "25P03"}
+"""Codes that a new connection may not meet: shutdown, start, idle, too many connections, serialization, deadlock; with
+them class 08, the connection itself. Source: postgresql.org/docs/current/errcodes-appendix.html."""
+
+TIMEOUT = "57014"
+"""The code of a query that took longer than it may, or was cancelled."""
+
 PROTECTION = {
     "default_transaction_read_only": "on",
-    "statement_timeout": f"{TIMEOUT_S}s",
-    "lock_timeout": f"{TIMEOUT_S}s",
-    "idle_in_transaction_session_timeout": f"{TIMEOUT_S}s",
     "client_connection_check_interval": "1s",  # a query whose reader is gone ends; PostgreSQL 14
     "TimeZone": "UTC",
     "DateStyle": "ISO",
@@ -72,6 +78,8 @@ PROTECTION = {
 
 class Session(generic.Session):
     """A session on a PostgreSQL server."""
+
+    remote = True
 
     def __init__(self, connection: sa.Connection, database: Database) -> None:
         super().__init__(connection, database)
@@ -86,21 +94,32 @@ class Session(generic.Session):
 
     @classmethod
     def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
-        url = database.full_url()
+        url = database.url
         if url.drivername == "postgresql" and (find_spec("psycopg") or not find_spec("psycopg2")):
             url = url.set(drivername="postgresql+psycopg")
         options: dict[str, Any] = {}
         if url.get_driver_name() in ("psycopg", "psycopg2") and "connect_timeout" not in url.query:
-            options["connect_timeout"] = CONNECT_S
+            options["connect_timeout"] = min(CONNECT_S, math.ceil(database.timeout_s))
         return sa.create_engine(url, connect_args=options, poolclass=NullPool, hide_parameters=True)
+
+    @classmethod
+    def failure(cls, error: BaseException) -> Failure:
+        code = getattr(error, "sqlstate", getattr(error, "pgcode", None))  # psycopg's name of it, and psycopg2's
+        if code == TIMEOUT:
+            return Failure.TIMEOUT
+        kinds = {kind.__name__ for kind in type(error).__mro__}
+        lost = code is None and kinds & {"OperationalError", "InterfaceError"}
+        return Failure.TRANSIENT if lost or code in TRANSIENT or str(code).startswith("08") else Failure.PERMANENT
 
     def _protect(self) -> None:
         """Read-only, no statement or lock without an end, and no transaction left open between statements."""
         self._connection.dialect.set_isolation_level(self._driver, "AUTOCOMMIT")
         names: sa.ColumnClause[str] = sa.column("name")
-        settings = sa.case(PROTECTION, value=names)
+        limit = f"{max(1, round(self._timeout_s * SERVERS_SHARE * 1000))}ms"
+        limits = dict.fromkeys(("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"), limit)
+        settings = sa.case(PROTECTION | limits, value=names)
         known = sa.select(sa.func.set_config(names, settings, sa.false())).select_from(sa.table("pg_settings", names))
-        self._connection.execute(known.where(names.in_(PROTECTION))).all()
+        self._connection.execute(known.where(names.in_(PROTECTION | limits))).all()
 
     def close(self) -> None:
         with self._closing:
@@ -255,22 +274,18 @@ class Session(generic.Session):
         if not self._binary:
             super()._insert(table, columns)
             return
-        import psycopg
         import psycopg.sql
 
         name = psycopg.sql.Identifier(*(part for part in (table.schema, table.name) if part))
         names = psycopg.sql.SQL(", ").join(psycopg.sql.Identifier(column.name) for column in table.columns)
         statement = psycopg.sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(name, names)
-        try:
-            with self._driver.cursor() as cursor, cursor.copy(statement) as copy:
-                if not all(COPY_TYPES[type(column.type)][1] for column in table.columns):
-                    copy.set_types([COPY_TYPES[type(column.type)][0] for column in table.columns])
-                    for row in zip(*columns, strict=True):
-                        copy.write_row(row)
-                elif columns[0]:
-                    copy.write(_copy_binary(table, columns))
-        except psycopg.Error as error:
-            raise DatabaseError(f"{self._label} failed: {type(error).__name__}: {error}") from error
+        with self._translated(), self._driver.cursor() as cursor, cursor.copy(statement) as copy:
+            if not all(COPY_TYPES[type(column.type)][1] for column in table.columns):
+                copy.set_types([COPY_TYPES[type(column.type)][0] for column in table.columns])
+                for row in zip(*columns, strict=True):
+                    copy.write_row(row)
+            elif columns[0]:
+                copy.write(_copy_binary(table, columns))
 
 
 COPY_TYPES: dict[type[Any], tuple[str, str]] = {

@@ -32,6 +32,7 @@ from rowfeed.dates import clock
 from rowfeed.dialects import generic
 from rowfeed.errors import DataError
 from rowfeed.exact import to_dtype
+from rowfeed.failures import Failure
 from rowfeed.ids import IdKind, Ids, objects_of, within_int64
 from rowfeed.request import ColumnData, Request, Selection
 
@@ -70,6 +71,12 @@ class Session(generic.Session):
             poolclass=NullPool,
             hide_parameters=True,
         )
+
+    @classmethod
+    def failure(cls, error: BaseException) -> Failure:
+        """A file that another process holds is free in a moment."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # without what makes it extended
+        return Failure.TRANSIENT if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) else Failure.PERMANENT
 
     def _protect(self) -> None:
         self._connection.exec_driver_sql("PRAGMA query_only = ON")
@@ -123,24 +130,24 @@ class Session(generic.Session):
         rows, cells = request.selection.rows, request.selection.cells
         first = int(request.ids[0])
         place = (rows.c.sample - sa.bindparam("rowfeed_first")) * _number(cells) + _cell(request.selection)
-        query = _aggregate(request.selection, place).where(*_wanted(request.selection))
+        signed = self._signed_zeros(request.selection)
+        query = _aggregate(request.selection, signed, place).where(*_wanted(request.selection))
         found, places, *values = tuple(self._execute(query, {"rowfeed_ids": ids, "rowfeed_first": first}).one())
         where = _parse(places, np.int64)
         if where is None:
             return None
         sample, cell = np.divmod(where, cells)
-        signed = self._signed_zeros(request.selection)
-        return _columns(request, found, np.searchsorted(request.ids, sample + first), cell, values, signed)
+        return _columns(request, found, request.positions(sample, first), cell, values, signed)
 
     def _read_grouped(self, request: Request, ids: str) -> ColumnData | None:
         """One result row per sample, for ids that cannot be folded: text, and integers that are far apart."""
         rows = request.selection.rows
-        query = _aggregate(request.selection, _cell(request.selection), rows.c.sample).where(
+        signed = self._signed_zeros(request.selection)
+        query = _aggregate(request.selection, signed, _cell(request.selection), rows.c.sample).where(
             *_wanted(request.selection)
         )
         groups = self._execute(query.group_by(self._bytewise(rows.c.sample)), {"rowfeed_ids": ids}).all()
         position = {name: index for index, name in enumerate(request.ids.tolist())}
-        signed = self._signed_zeros(request.selection)
         groups = [group for group in groups if group[0] in position]  # a loose collation lets others through
         if not groups:
             none = np.empty(0, np.int64)
@@ -258,7 +265,9 @@ def _printed(fill: float) -> str:
     return text if isinstance(fill, int) or "." in text else text.replace("e", ".0e")
 
 
-def _aggregate(selection: Selection, place: sa.ColumnElement[Any], *first: sa.ColumnElement[Any]) -> sa.Select[Any]:
+def _aggregate(
+    selection: Selection, signed_zeros: Sequence[bool], place: sa.ColumnElement[Any], *first: sa.ColumnElement[Any]
+) -> sa.Select[Any]:
     """How many rows there are, their places, and each of their values, which is NULL where it is no number.
 
     The aggregate leaves NULLs out: the counts differ where there are any.
@@ -266,9 +275,15 @@ def _aggregate(selection: Selection, place: sa.ColumnElement[Any], *first: sa.Co
     values = []
     for index in range(len(selection.values)):
         value = selection.rows.c[f"value{index}"]
-        kind = sa.func.typeof(value)
+        kind, whole = sa.func.typeof(value), sa.cast(value, sa.Integer)
+        unsigned = [value != _number(0)] if signed_zeros[index] else []
         exact = sa.func.printf(sa.literal_column("'%!.17g'"), value)
-        number = sa.case((kind == sa.literal_column("'integer'"), value), (kind == sa.literal_column("'real'"), exact))
+        number = sa.case(
+            (kind == sa.literal_column("'integer'"), value),
+            (kind != sa.literal_column("'real'"), sa.null()),
+            (sa.and_(value == whole, whole.between(_number(-WHOLE), _number(WHOLE)), *unsigned), whole),
+            else_=exact,
+        )
         if selection.null == "fill" and _printable(selection.fill):
             number = sa.case((value.is_(None), sa.literal(_printed(selection.fill))), else_=number)
         values.append(sa.func.group_concat(number))
@@ -295,6 +310,9 @@ def _columns(
     return ColumnData(request, sample, cell, tuple(columns))
 
 
+WHOLE = 2**24
+"""Whole reals up to here are printed as integers, in a third of the time: every float dtype holds these exactly."""
+
 PRINTED_EXACTLY = 1e100
 """Reals below this are printed exactly by SQLite's `%!.17g`; of 400,000 random ones some from 1e102 on were not."""
 
@@ -306,16 +324,19 @@ def _numbers(text: str | None, dtype: np.dtype[Any]) -> npt.NDArray[Any] | None:
     as long as all of them are small enough for any integer to be exact.
     """
     points = text.count(".") if text else 0
-    if not points:
+    if not text or not points:
         return _parse(text, np.int64)
     data = _parse(text, np.float64)
     if data is None:
         return None
     size = np.abs(data)
-    limit = PRINTED_EXACTLY
-    if points < data.size:
-        limit = 2.0 ** (np.finfo(dtype).nmant + 1 if dtype.kind == "f" else 53)
-    return data if bool((size < limit).all()) else None
+    if not bool((size < PRINTED_EXACTLY).all()):
+        return None
+    limit = 2.0 ** (np.finfo(dtype).nmant + 1 if dtype.kind == "f" else 53)
+    if points < data.size and not bool((size < limit).all()):
+        whole = [abs(int(number)) < limit for number in text.split(",") if "." not in number]
+        return data if all(whole) else None
+    return data
 
 
 def _parse(text: str | None, dtype: type[np.generic]) -> npt.NDArray[Any] | None:

@@ -50,6 +50,10 @@ class Layout(abc.ABC):
     def selection(self, session: Session) -> Selection:
         """What to ask the database for. Needs a session, since that may depend on the table's keys."""
 
+    def missing_index(self, session: Session) -> str | None:
+        """The CREATE INDEX without which each request scans the table; None where there is one."""
+        return session.missing_index(self.source, self.sample)
+
     @abc.abstractmethod
     def empty(self, samples: int) -> Array:
         """Samples without rows: (samples, *sample_shape)."""
