@@ -22,20 +22,6 @@ def db(tmp_path):
     return db
 
 
-def test_rows_are_counted_as_they_arrive(db):
-    """Each epoch counts each row once, in the feed and in its splits; the batches are those of a plain grid."""
-    from rowfeed.command.meter import CountedGrid
-
-    grid, plain = CountedGrid("T", **SHAPE), rowfeed.Grid("T", **SHAPE)
-    feed = rowfeed.Feed(db, grid, samples=range(60), batch_size=8)
-    for ours, theirs in zip(feed, rowfeed.Feed(db, plain, samples=range(60), batch_size=8), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    assert grid.counted.rows == 120
-    for part in feed.split(0.5, 0.5):
-        list(part)
-    assert grid.counted.rows == 240
-
-
 def test_the_stopwatch_times_training_alone(db):
     """There is a lap an epoch, without its validation; waiting is a share of it; the first does not count."""
     from rowfeed.command.meter import Lap, Stopwatch, TimedFeed

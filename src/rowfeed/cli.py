@@ -140,12 +140,12 @@ def _count_up(samples: int) -> Callable[[int], None]:
 
 def _train(options: argparse.Namespace) -> None:
     choose_backend(options.backend)
-    from rowfeed.command.meter import CountedGrid
     from rowfeed.command.study import Study
     from rowfeed.database import connect
+    from rowfeed.layouts import Grid
     from rowfeed.samples import Samples
 
-    grid = CountedGrid(
+    grid = Grid(
         options.table,
         sample=options.sample,
         axes=options.axes,

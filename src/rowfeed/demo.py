@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from rowfeed.command.meter import CountedGrid
 from rowfeed.command.recipe import Recipe
 from rowfeed.command.study import Study, check_packages
 from rowfeed.command.training import Say
@@ -40,7 +39,7 @@ def digits_study(db: Database, recipe: Recipe, out: Path) -> Study:
     """What to train on the two tables."""
     return Study(
         db=db,
-        grid=CountedGrid(PICTURES, **CELLS),
+        grid=Grid(PICTURES, **CELLS),
         samples=Samples(LABELS, "digit_id"),
         labels=Columns(LABELS, sample="digit_id", columns="label", dtype="int64"),
         recipe=recipe,

@@ -24,6 +24,7 @@ from rowfeed.read import Read, RequestSize, Window
 from rowfeed.request import Selection
 from rowfeed.retry import Reader
 from rowfeed.samples import Samples, SamplesLike, given_ids
+from rowfeed.stats import Counters, Stats
 
 if TYPE_CHECKING:
     from rowfeed.dialects.generic import Session
@@ -116,11 +117,12 @@ class Feed:
     def _set_up(self, options: Options, ids: Ids | None, lineage: str, known: Mapping[Layout, Selection]) -> None:
         self._options = options
         self._structure = options.structure
+        self._counters = Counters()
         self._lineage = lineage
         window = self._window()
         self._selections = {layout: known[layout] for layout in self._structure.layouts if layout in known}
         if ids is None or len(self._selections) < len(self._structure.layouts):
-            with Reader(options.db, patient=False) as reader:
+            with Reader(options.db, patient=False, counters=self._counters) as reader:
                 for layout in self._structure.layouts:
                     if layout not in self._selections:
                         self._selections[layout] = reader.run(layout.selection)
@@ -218,7 +220,7 @@ class Feed:
         return self._batches(windows(), epoch, start, goes_on=True)
 
     def _batches(self, windows: Iterator[Window], epoch: int, start: int, goes_on: bool = False) -> Batches:
-        prefetcher = Prefetcher(windows, self._make_reader, self._options.connections)
+        prefetcher = Prefetcher(windows, self._make_reader, self._options.connections, self._counters)
         return Batches(prefetcher, self._structure, self._plan, epoch, start, self._options.transform, goes_on)
 
     def _first_window(self, start: int) -> int:
@@ -245,12 +247,13 @@ class Feed:
             return next(batches)
 
     def _make_reader(self) -> Reader:
-        return Reader(self._options.db)
+        return Reader(self._options.db, counters=self._counters)
 
     def _windows(self, plan: Plan, epoch: int, first: int) -> Iterator[Window]:
         order = plan.epoch(epoch)
         for window in range(first, plan.windows):
-            yield Window(self._ids, order.window(window), self._reads, self._options.connections)
+            positions = order.window(window)
+            yield Window(self._ids, positions, self._reads, self._options.connections, self._counters)
 
     # Which samples
 
@@ -332,6 +335,10 @@ class Feed:
         from rowfeed.keras import KerasFeed
 
         return KerasFeed(self)
+
+    def stats(self) -> Stats:
+        """What this feed has read since it was made, and who waited for whom."""
+        return self._counters.snapshot()
 
     @property
     def shuffled(self) -> bool:

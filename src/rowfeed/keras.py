@@ -45,7 +45,7 @@ class KerasFeed(keras.utils.PyDataset):
        of batches since the last item. (Seen on JAX, TensorFlow and torch with Keras 3.15: each of its iterators asks
        for the number; one that goes on over epochs, as with `steps_per_epoch`, does not ask again.)
     3. Before it trains, Keras takes one or two batches to learn shapes. They are given back.
-    4. While the last window of an epoch is used in `fit`, the first of the next is read: it waits for no query.
+    4. While the last window of an epoch is used in `fit`, the first of the next is read, if another epoch follows.
     5. A pass that took all batches is followed by the next epoch; so is one that `fit` left early. `evaluate` with
        `steps` sees the same batches each time.
 
@@ -61,7 +61,7 @@ class KerasFeed(keras.utils.PyDataset):
         self._feed = feed
         self._lock = threading.Lock()
         self._caller: str | None = None
-        self._in_fit = threading.Event()
+        self._more_epochs = threading.Event()
         self._hook_called = self._length_asked = False
         self._batches: Batches | None = None
         self._epoch = 0
@@ -102,13 +102,14 @@ class KerasFeed(keras.utils.PyDataset):
             )
 
     def _note_callers(self) -> str:
-        """The method of a model that is running; whether it is, or is called by, `fit`, which has more epochs."""
-        callers = _keras_callers() or ["fit"]
-        if "fit" in callers:
-            self._in_fit.set()
+        """The method of a model that is running; notes whether a `fit` that it is, or is part of, has more epochs."""
+        callers = _keras_callers()
+        fit = callers.get("fit")
+        if fit is not None and _has_more_epochs(fit):
+            self._more_epochs.set()
         else:
-            self._in_fit.clear()
-        return callers[0]
+            self._more_epochs.clear()
+        return next(iter(callers), "fit")
 
     def on_epoch_end(self) -> None:
         self._hook_called = True
@@ -130,7 +131,7 @@ class KerasFeed(keras.utils.PyDataset):
     def _begin_epoch(self, epoch: int) -> None:
         batches, self._batches = self._batches, None
         if batches is not None:
-            if batches.ended and self._in_fit.is_set() and epoch == self._epoch + 1:
+            if batches.ended and epoch == self._epoch + 1:
                 self._batches = batches.following()
             else:
                 batches.close()
@@ -143,7 +144,7 @@ class KerasFeed(keras.utils.PyDataset):
         try:
             batch = None if self._batches is None else next(self._batches, None)
             if batch is None:
-                self._batches = self._feed.running(self._epoch, number, self._in_fit.is_set)
+                self._batches = self._feed.running(self._epoch, number, self._more_epochs.is_set)
                 batch = next(self._batches)
         except BaseException:
             self._batches = None
@@ -178,13 +179,20 @@ def _like_losses(weight: Any, y: Any) -> Any:
     return np.ascontiguousarray(np.broadcast_to(weight.reshape(-1, *(1,) * (len(shape) - 1)), shape))
 
 
-def _keras_callers() -> list[str]:
+def _keras_callers() -> dict[str, FrameType]:
     """Which methods of a Keras model are running, innermost first; `_symbolic_build` only learns shapes."""
-    found = []
+    found: dict[str, FrameType] = {}
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_name
         if name in ("_symbolic_build", "fit", "evaluate", "predict") and "keras" in frame.f_globals.get("__name__", ""):
-            found.append(name)
+            found.setdefault(name, frame)
         frame = frame.f_back
     return found
+
+
+def _has_more_epochs(fit: FrameType) -> bool:
+    """Whether another epoch follows the one that `fit` is in: True where it does not tell."""
+    names = fit.f_locals
+    epoch, epochs = names.get("epoch", names.get("initial_epoch")), names.get("epochs")
+    return epoch is None or epochs is None or epoch + 1 < epochs

@@ -11,13 +11,16 @@ that stops asking, as a training step that raised, leaves nothing behind. If it 
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, Protocol, Self, TypeVar
 
 from rowfeed.dialects.generic import Session
 from rowfeed.retry import Reader
+from rowfeed.stats import Counters
 
 IDLE_S = 1.0
 """How long a thread and its connection wait for more work."""
@@ -43,10 +46,17 @@ class Prefetcher(Generic[J]):
         jobs: The jobs; the next is drawn when there is room for it, on a reading thread.
         make_reader: Makes what a thread runs its tasks with.
         connections: How many threads and sessions there are, at most.
+        counters: Are told who waited how long for whom.
     """
 
-    def __init__(self, jobs: Iterator[J], make_reader: Callable[[], Reader], connections: int) -> None:
-        self._work = _Work(jobs, make_reader, connections)
+    def __init__(
+        self,
+        jobs: Iterator[J],
+        make_reader: Callable[[], Reader],
+        connections: int,
+        counters: Counters | None = None,
+    ) -> None:
+        self._work = _Work(jobs, make_reader, connections, counters or Counters())
         self._finalizer = weakref.finalize(self, self._work.stop)
 
     def __iter__(self) -> Self:
@@ -85,7 +95,10 @@ class _Progress(Generic[J]):
 class _Work(Generic[J]):
     """What consumer and threads share. The prefetcher is not part of it, so that it can be collected."""
 
-    def __init__(self, jobs: Iterator[J], make_reader: Callable[[], Reader], connections: int) -> None:
+    def __init__(
+        self, jobs: Iterator[J], make_reader: Callable[[], Reader], connections: int, counters: Counters
+    ) -> None:
+        self._counters = counters
         self._jobs: Iterator[J] | None = jobs
         self._make_reader = make_reader
         self._connections = connections
@@ -108,12 +121,22 @@ class _Work(Generic[J]):
                     if progress.error is not None:
                         raise progress.error
                     self._held = 1
+                    self._counters.add(windows=1)
                     return progress.job
                 if self._jobs is None and not self._open:
                     return None
                 self._start_threads()
-                self._changed.wait()
+                with self._timed("training_waited_s"):
+                    self._changed.wait()
         return None
+
+    @contextmanager
+    def _timed(self, counter: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._counters.add(**{counter: time.perf_counter() - began})
 
     def _start_threads(self) -> None:
         if self._jobs is None and all(progress.taken for progress in self._open):
@@ -173,8 +196,11 @@ class _Work(Generic[J]):
                     return None
                 if taken is not None:
                     return taken
-                if self._jobs is None or not self._changed.wait(IDLE_S):
+                if self._jobs is None:
                     return None
+                with self._timed("readers_waited_s"):
+                    if not self._changed.wait(IDLE_S):
+                        return None
         return None
 
     def _take(self) -> tuple[_Progress[J], Callable[[Session], None]] | None:

@@ -14,6 +14,7 @@ from rowfeed.ids import Ids
 from rowfeed.layouts import Layout
 from rowfeed.plan import Positions
 from rowfeed.request import Request, Selection
+from rowfeed.stats import Counters
 
 ROW_BYTES = 64
 """What a row on its way takes as text and as columns, without its values."""
@@ -78,9 +79,11 @@ class Window:
         positions: Which of them the window has, in the order of its slots.
         reads: The layouts to read.
         readers: How many sessions share the work.
+        counters: Are told of each request.
     """
 
-    def __init__(self, ids: Ids, positions: Positions, reads: Sequence[Read], readers: int) -> None:
+    def __init__(self, ids: Ids, positions: Positions, reads: Sequence[Read], readers: int, counters: Counters) -> None:
+        self._counters = counters
         self.samples = int(positions.size)
         self.arrays = [read.layout.empty(self.samples) for read in reads]
         self._ids, self._positions, self._reads = ids, positions, reads
@@ -102,5 +105,15 @@ class Window:
     def _fill(self, session: Session, read: Read, array: Any, slots: Positions) -> None:
         began = time.perf_counter()
         data = session.read(Request(read.selection, self._ids[self._positions[slots]]))
-        read.size.observe(slots.size, data.sample.size, time.perf_counter() - began)
+        answered = time.perf_counter()
         read.layout.scatter(data, slots, array)
+        rows, columns = int(data.sample.size), (data.sample, data.cell, *data.values)
+        read.size.observe(slots.size, rows, answered - began)
+        self._counters.add(
+            requests=1,
+            samples=slots.size,
+            rows=rows,
+            bytes=sum(column.nbytes for column in columns),
+            query_s=answered - began,
+            scatter_s=time.perf_counter() - answered,
+        )

@@ -21,6 +21,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from rowfeed.errors import DatabaseError
+from rowfeed.stats import Counters
 
 if TYPE_CHECKING:
     from rowfeed.database import Database
@@ -42,10 +43,12 @@ class Reader:
         database: Where to connect.
         patient: Whether the first connection is tried again too. False: a server that is not there is an error at
             once, as a mistyped host should be.
+        counters: Are told of each further attempt.
     """
 
-    def __init__(self, database: Database, *, patient: bool = True) -> None:
+    def __init__(self, database: Database, *, patient: bool = True, counters: Counters | None = None) -> None:
         self._database = database
+        self._counters = counters or Counters()
         self._patient = patient
         self._session: Session | None = None
         self._interrupted = threading.Event()
@@ -83,6 +86,7 @@ class Reader:
                         f"retry_s={self._database.retry_s:g}. Check the server and the network, or pass a larger "
                         "retry_s to rowfeed.connect."
                     ) from error.__cause__
+                self._counters.add(retries=1)
                 _log.warning("%s Trying again in %.1f s.", error, pause)
             self._interrupted.wait(pause)
 

@@ -13,11 +13,11 @@ import keras
 
 import rowfeed
 from rowfeed.command.comparison import Comparison
-from rowfeed.command.meter import CountedGrid
 from rowfeed.command.recipe import Recipe
 from rowfeed.command.report import Bar, Figure, Picture, Report
 from rowfeed.command.training import Training
 from rowfeed.database import Database
+from rowfeed.layouts import Grid
 
 BESIDE_TRAINING = (
     " TensorFlow gets them on a thread of its own, beside the training, so training waited for this long at most."
@@ -29,7 +29,7 @@ class Findings:
     """A training and a comparison, and what they were made of. See `rowfeed.command.study.Study`."""
 
     db: Database
-    grid: CountedGrid
+    grid: Grid
     recipe: Recipe
     noun: str
     training: Training

@@ -1,46 +1,16 @@
-"""What training costs: rows that arrived, seconds waited for data, samples a second. Counts, never changes a batch."""
+"""What training costs: seconds waited for data, samples a second. Never changes a batch."""
 
 from __future__ import annotations
 
 import statistics
-import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
-import numpy.typing as npt
 
 from rowfeed.feed import Feed
 from rowfeed.keras import KerasFeed
-from rowfeed.layouts import Grid
-from rowfeed.layouts.base import Array
-from rowfeed.request import ColumnData
-
-
-class RowCount:
-    """Rows that arrived so far. Reading threads add to it."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self._lock = threading.Lock()
-
-    def add(self, rows: int) -> None:
-        """Count some more."""
-        with self._lock:
-            self.rows += rows
-
-
-@dataclass(frozen=True, eq=False)
-class CountedGrid(Grid):
-    """A grid that counts the rows it is given to scatter."""
-
-    counted: RowCount = field(default_factory=RowCount, kw_only=True, repr=False)
-
-    def scatter(self, data: ColumnData, slots: npt.NDArray[np.int64], out: Array) -> None:
-        self.counted.add(int(data.sample.size))
-        super().scatter(data, slots, out)
 
 
 class TimedFeed(KerasFeed):  # type: ignore[misc, unused-ignore]

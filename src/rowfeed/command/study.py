@@ -15,7 +15,6 @@ from rowfeed.command import pictures
 from rowfeed.command.backend import quiet_stderr
 from rowfeed.command.comparison import Comparison, compare
 from rowfeed.command.findings import Findings
-from rowfeed.command.meter import CountedGrid
 from rowfeed.command.pictures import LIGHT, WIDE, Theme
 from rowfeed.command.recipe import Recipe
 from rowfeed.command.report import Picture
@@ -23,7 +22,7 @@ from rowfeed.command.training import Say, Training, train
 from rowfeed.database import Database
 from rowfeed.errors import DependencyError
 from rowfeed.feed import Feed
-from rowfeed.layouts import Columns
+from rowfeed.layouts import Columns, Grid
 from rowfeed.samples import SamplesLike
 
 EXAMPLES = 10
@@ -45,7 +44,7 @@ class Study:
     """
 
     db: Database
-    grid: CountedGrid
+    grid: Grid
     samples: SamplesLike
     recipe: Recipe
     out: Path
@@ -66,7 +65,7 @@ class Study:
         self.out.mkdir(parents=True, exist_ok=True)
         recipe = self.recipe
         feed = Feed(self.db, self.grid, self.grid, samples=self.samples, batch_size=recipe.batch_size, seed=recipe.seed)
-        training = train(feed, self.grid.sample_shape, recipe, self.grid.counted, say, terminal)
+        training = train(feed, self.grid.sample_shape, recipe, say, terminal)
         positions, captions = self._shown(training.validation)
         comparison = compare(training.model, training.train, training.validation, positions)
         findings = Findings(self.db, self.grid, recipe, self.noun, training, comparison)

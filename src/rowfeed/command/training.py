@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from rowfeed.batches import Batch
-from rowfeed.command.meter import RowCount, Stopwatch, TimedFeed
+from rowfeed.command.meter import Stopwatch, TimedFeed
 from rowfeed.command.recipe import Recipe
 from rowfeed.errors import Error
 from rowfeed.feed import Feed
@@ -48,14 +48,13 @@ class Training:
         return self.stopwatch.samples_per_second(self.train.sample_ids.size)
 
 
-def train(feed: Feed, shape: tuple[int, ...], recipe: Recipe, rows: RowCount, say: Say, terminal: bool) -> Training:
+def train(feed: Feed, shape: tuple[int, ...], recipe: Recipe, say: Say, terminal: bool) -> Training:
     """Train a new model; say its summaries and how it goes.
 
     Args:
         feed: Samples as x and as y.
         shape: One sample's.
         recipe: How to train.
-        rows: Where the feed counts its rows.
         say: Gets the lines.
         terminal: Whether Keras may draw its progress bar on the standard output; else `say` gets a line an epoch.
     """
@@ -76,7 +75,7 @@ def train(feed: Feed, shape: tuple[int, ...], recipe: Recipe, rows: RowCount, sa
     rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, len(training) * recipe.epochs)
     model.compile(keras.optimizers.Adam(rate), loss="mse")
 
-    timed, judged, before = TimedFeed(training), TimedFeed(validation), rows.rows
+    timed, judged, before = TimedFeed(training), TimedFeed(validation), training.stats().rows
     stopwatch, lines = Stopwatch(timed), [] if terminal else [Lines(recipe.epochs, say)]
     start = time.perf_counter()
     try:
@@ -102,7 +101,8 @@ def train(feed: Feed, shape: tuple[int, ...], recipe: Recipe, rows: RowCount, sa
             f"expected losses that stay finite; got learning_rate={recipe.learning_rate:g}, with which training "
             "diverged. Pass a smaller one."
         )
-    return Training(model, training, validation, losses, rows.rows - before, seconds, stopwatch)
+    rows = training.stats().rows - before + validation.stats().rows
+    return Training(model, training, validation, losses, rows, seconds, stopwatch)
 
 
 class Lines(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
