@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import mariadb_server
 import postgresql_server
 import pytest
 import sqlalchemy as sa
+
+import rowfeed
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -69,3 +74,33 @@ def postgresql() -> Iterator[sa.URL]:
         pytest.skip(why)
     with postgresql_server.server() as url:
         yield sa.make_url(url)
+
+
+ENGINES = ["sqlite", "duckdb", "mariadb", "postgresql"]
+SERVERS = ["mariadb", "postgresql"]
+NUMBERS = itertools.count()
+
+
+@contextmanager
+def fresh(engine: str, request: pytest.FixtureRequest, directory: Path) -> Iterator[sa.URL]:
+    """The URL of a new, empty database on an engine, as its administrator; gone after the context."""
+    if engine not in SERVERS:
+        pytest.importorskip("duckdb" if engine == "duckdb" else "sqlite3")
+        yield sa.make_url(f"{engine}:///{directory}/rowfeed.db")
+        return
+    server: sa.URL = request.getfixturevalue(engine)
+    name = f"rowfeed_{os.getpid()}_{next(NUMBERS)}"
+    admin = sa.create_engine(server, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield server.set(database=name)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name}")
+
+
+@pytest.fixture(params=[f"{engine}-{way}" for engine in ENGINES for way in ("fast", "plain")])
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[rowfeed.Database]:
+    """A fresh database on each engine, read in each way."""
+    engine, way = request.param.split("-")
+    with fresh(engine, request, tmp_path) as url:
+        yield rowfeed.connect(url, plain_rows=way == "plain")

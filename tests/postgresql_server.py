@@ -44,10 +44,14 @@ def server() -> Iterator[str]:
 
 
 @contextmanager
-def private_server() -> Iterator[Server]:
-    """A server of its own, which can be killed and started again, in a new directory."""
+def private_server(**settings: str) -> Iterator[Server]:
+    """A server of its own, which can be killed and started again, in a new directory.
+
+    Args:
+        settings: Further settings of `postgres`. Of a certificate and its key the server gets copies.
+    """
     with tempfile.TemporaryDirectory(prefix="rowfeed-postgresql-", ignore_cleanup_errors=True) as directory:
-        found = Server(Path(directory))
+        found = Server(Path(directory), settings)
         found.install()
         found.start()
         try:
@@ -59,8 +63,9 @@ def private_server() -> Iterator[Server]:
 class Server:
     """PostgreSQL in a directory and on a port of its own."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, settings: dict[str, str] | None = None) -> None:
         self.directory, self.data = directory, directory / "data"
+        self.settings = settings or {}
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = int(probe.getsockname()[1])
         self.url = f"postgresql+psycopg://admin@127.0.0.1:{self.port}/postgres"
@@ -83,6 +88,13 @@ class Server:
         (self.data / "pg_hba.conf").write_text(
             "local all all trust\nhost all admin all trust\nhost all all all scram-sha-256\n"
         )
+        for name in self.settings.keys() & {"ssl_cert_file", "ssl_key_file"}:
+            file = self.data / name
+            shutil.copy(self.settings[name], file)
+            file.chmod(0o600)
+            if identity:
+                os.chown(file, identity["user"], identity["group"])
+            self.settings[name] = str(file)
 
     def start(self) -> None:
         """Start, and wait until it takes connections."""
@@ -95,6 +107,7 @@ class Server:
             "synchronous_commit": "off",
             "shared_buffers": "256MB",
             "max_connections": "50",
+            **self.settings,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self.directory / "log").open("ab") as log:

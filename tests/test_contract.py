@@ -6,8 +6,6 @@ Every test runs on SQLite, DuckDB, MariaDB and PostgreSQL, on each through the e
 from __future__ import annotations
 
 import hashlib
-import itertools
-import os
 
 import numpy as np
 import pytest
@@ -16,28 +14,6 @@ from conftest import SEED
 
 import rowfeed
 from rowfeed.request import Source
-
-ENGINES = ["sqlite", "duckdb", "mariadb", "postgresql"]
-NUMBERS = itertools.count()
-
-
-@pytest.fixture(params=[f"{engine}-{way}" for engine in ENGINES for way in ("fast", "plain")])
-def db(request, tmp_path):
-    """A fresh database on each engine, read in each way."""
-    engine, way = request.param.split("-")
-    plain = way == "plain"
-    if engine in ("sqlite", "duckdb"):
-        pytest.importorskip("duckdb" if engine == "duckdb" else "sqlite3")
-        yield rowfeed.connect(f"{engine}:///{tmp_path}/contract.db", plain_rows=plain)
-        return
-    server = request.getfixturevalue(engine)
-    name = f"rowfeed_contract_{os.getpid()}_{next(NUMBERS)}"
-    admin = sa.create_engine(server, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    yield rowfeed.connect(server.set(database=name), plain_rows=plain)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name}")
 
 
 def digest(feed, epochs=3):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 import threading
 import time
-import traceback
 from itertools import count
 
 import numpy as np
@@ -291,44 +289,6 @@ def test_a_failed_replace_keeps_the_old_table(db, run):
     assert run("SHOW TABLES") == [("m",)]
 
 
-HOSTILE = [
-    "a`b",
-    'a"b',
-    "a'b",
-    "a;b",
-    "a%b",
-    "a%%b",
-    "%s",
-    "%(a)s",
-    "a\nb",
-    "a?b",
-    "🙂",
-    "select",
-    "a\\b",
-    "x" * 64,
-    ":p",
-]
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names(url, run, name):
-    """Names with quotes, placeholders and the like are names, read and written."""
-    if name == "🙂":
-        name = "é한"  # the server keeps identifiers in the Basic Multilingual Plane
-    x, v = f"{name[:60]}x", f"{name[:60]}v"
-    quoted = ["`{}`".format(n.replace("`", "``")) for n in (name, x, v)]
-    run("CREATE TABLE {0} ({0} INT, {1} INT, {2} INT, PRIMARY KEY ({0}, {1}))".format(*quoted))
-    run(f"INSERT INTO {quoted[0]} VALUES (1, 2, 12)")
-    grid = rowfeed.Grid(
-        sa.table(name), sample=name, axes=x, value=v, shape=3, duplicates="last", where=sa.literal("a%b") != ""
-    )
-    for db in both(url):
-        assert rowfeed.Feed(db, grid).arrays().tolist() == [[0, 0, 12]]
-    named = rowfeed.Grid(name, sample=name, axes=x, value=v, shape=3)
-    db.write(named, np.array([[0, 7, 0]], "float32"), ids=[5], if_exists="replace")
-    assert rowfeed.Feed(db, named).arrays().tolist() == [[0, 7, 0]]
-
-
 TEXTS = ["ab", "AB", "àb", "ab ", "ab  ", "0", "00", "a'b", "a\\b", "%s", "한", "🙂", "ß", "ss"]
 
 
@@ -410,31 +370,6 @@ def test_long_statements_are_split(db, run, monkeypatch):
     assert max(map(len, executed)) <= 2000
 
 
-def test_a_user_with_select_alone(url, run):
-    """SELECT on a table, or on a view, is all that a feed needs."""
-    db = rowfeed.connect(url)
-    db.write(rowfeed.Grid("m", **GRID), arrays())
-    name = f"reader{url.database[-6:]}"
-    run("CREATE VIEW w AS SELECT * FROM m", f"CREATE USER {name}@'%' IDENTIFIED BY 'canary-7'")
-    run(f"GRANT SELECT ON w TO {name}@'%'", f"GRANT SELECT ON m TO {name}@'%'")
-    try:
-        guest = rowfeed.connect(url.set(username=name, password="canary-7"))
-        for table in ("m", "w"):
-            grid = rowfeed.Grid(table, **GRID)
-            assert digest(rowfeed.Feed(guest, grid), 1) == digest(rowfeed.Feed(db, grid), 1)
-        assert b"canary-7" not in pickle.dumps(guest)
-    finally:
-        run(f"DROP USER {name}@'%'")
-
-
-def test_a_wrong_password_is_not_repeated(url):
-    """The error for a wrong password has none in it, nor has its chain."""
-    db = rowfeed.connect(url.set(username="nobody", password="canary-7"))
-    with pytest.raises(rowfeed.DatabaseError, match="Access denied") as caught:
-        db.open()
-    assert "canary-7" not in "".join(traceback.format_exception(caught.value)) + repr(db)
-
-
 def test_a_missing_driver_is_named(url):
     """Where the driver of a URL is not installed, the error says which extra to install."""
     pytest.importorskip("pymysql")
@@ -494,41 +429,6 @@ def test_closing_a_broken_session_is_quiet(db, run, caplog, end):
     session.close()
     assert session._connection.closed
     assert caplog.text == ""
-
-
-def test_statements_of_a_feed(url, db, run):
-    """A feed sends SELECT, SET, SHOW and transaction statements, nothing else; binary rows and plain ones alike."""
-    layout = rowfeed.Grid("m", **GRID)
-    db.write(layout, arrays())
-    run("SET GLOBAL log_output = 'TABLE'", "TRUNCATE mysql.general_log", "SET GLOBAL general_log = ON")
-    try:
-        for reading in both(url):
-            for _ in rowfeed.Feed(reading, layout):
-                pass
-    finally:
-        run("SET GLOBAL general_log = OFF")
-    # The one statement that is not of the feed switches the log off.
-    log = run("SELECT command_type, argument FROM mysql.general_log WHERE argument NOT LIKE 'SET GLOBAL%'")
-    sent = {(kind, str(text).split()[0].upper()) for kind, text in log if kind in ("Query", "Prepare", "Execute")}
-    assert {first for _, first in sent} <= {"SELECT", "SET", "SHOW", "ROLLBACK", "COMMIT"}
-    assert {("Prepare", "SELECT"), ("Execute", "SELECT"), ("Query", "SELECT")} <= sent
-    assert {kind for kind, _ in log} <= {"Query", "Prepare", "Execute", "Close stmt", "Connect", "Quit"}
-
-
-def test_no_connection_is_left(url, db, run):
-    """After an epoch, and after an early stop, no connection of the feed is open."""
-    db.write(rowfeed.Grid("m", **GRID), arrays())
-    feed = rowfeed.Feed(db, rowfeed.Grid("m", **GRID), batch_size=5)
-    for _ in feed:
-        pass
-    iterator = iter(feed)
-    next(iterator)
-    iterator.close()
-    query = f"SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{url.database}'"
-    deadline = time.monotonic() + 5
-    while (found := run(query)) != [(1,)] and time.monotonic() < deadline:
-        threading.Event().wait(0.05)
-    assert found == [(1,)]
 
 
 def test_an_unknown_pymysql_reads_plain_rows(db, monkeypatch):

@@ -849,17 +849,6 @@ class TestDatabase:
         assert db.plain_rows
         assert rowfeed.Feed(db, grid()).sample_ids.size == 101
 
-    def test_no_password(self, monkeypatch):
-        """Neither text nor pickle carries a password; where the pickle is opened, the environment gives one."""
-        db = rowfeed.connect("mysql+pymysql://user:sEcReT@host/game")
-        for text in (repr(db), str(db), db.label, pickle.dumps(db).decode("latin1")):
-            assert "sEcReT" not in text
-        opened = pickle.loads(pickle.dumps(db))
-        assert opened.full_url().password is None
-        monkeypatch.setenv("ROWFEED_PASSWORD", "other")
-        assert opened.full_url().password == "other"
-        assert db.full_url().password == "sEcReT"
-
     def test_frozen(self, path):
         """It cannot be changed."""
         with pytest.raises(AttributeError):

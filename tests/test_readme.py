@@ -1,4 +1,4 @@
-"""Every code block of the READMEs runs."""
+"""Every code block of the READMEs and of the pages in docs/ runs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
+from conftest import SERVERS, fresh
 
 import rowfeed
 
 ROOT = Path(__file__).parent.parent
 READMES = ["README.md", "README.ko.md"]
+PAGES = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
 
 
 def blocks(name, language):
@@ -76,3 +79,43 @@ def test_shell_blocks_run(tmp_path):
             run = [sys.executable, "-m", "rowfeed", *arguments]
             done = subprocess.run(run, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_python_blocks_of_a_page_run(games, page):
+    """The Python blocks of a page run, one after the other."""
+    names = {}
+    assert blocks(page, "python")
+    for block in blocks(page, "python"):
+        exec(compile(block, page, "exec"), names)
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_pages_are_linked(readme):
+    """Each page is linked from the READMEs."""
+    assert all(f"({page})" in (ROOT / readme).read_text() for page in PAGES)
+
+
+@pytest.mark.parametrize("engine", SERVERS)
+def test_the_rights_on_the_page_suffice(engine, request, tmp_path):
+    """With what the page grants, and no more, an account reads both tables."""
+    statements = blocks("docs/databases.md", "sql")[SERVERS.index(engine)]
+    grid = rowfeed.Grid("USER_MATRIX", sample="user_id", axes=("x", "y"), value="value", shape=(4, 4))
+    churned = rowfeed.Columns("USERS", sample="user_id", columns="churned", dtype="int32")
+    with fresh(engine, request, tmp_path) as url:
+        rowfeed.connect(url).write(grid, np.ones((3, 4, 4), "float32"))
+        rowfeed.connect(url).write(churned, np.arange(3, dtype="int32"))
+        reader = f"reader{os.getpid()}"
+        admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+        with admin.connect() as connection:
+            for statement in statements.replace("reader", reader).split(";\n")[:-1]:
+                connection.exec_driver_sql(re.sub(r"\bgame\b", url.database, statement).replace("%", "%%"))
+        db = rowfeed.connect(url.set(username=reader, password="change me"))
+        feed = rowfeed.Feed(db, x=grid, y=churned, samples=rowfeed.Samples("USERS", "user_id"))
+        x, y = feed.arrays()
+        with admin.connect() as connection:
+            if engine == "postgresql":
+                connection.exec_driver_sql(f"DROP OWNED BY {reader}")
+            connection.exec_driver_sql(f"DROP USER {reader}")
+    assert x.sum() == 48
+    assert y.tolist() == [0, 1, 2]

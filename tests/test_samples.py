@@ -18,7 +18,25 @@ from rowfeed.ids import IdKind
 from rowfeed.samples import given_ids
 
 TEXT = np.dtypes.StringDType()
-WORDS = ["b", "a", "B", "A", "", "a ", "é", "e\u0301", "😀", "\uffff", "\U00010000", "a\0", "a\0b", "ß", "10", "9"]
+WORDS = [
+    "b",
+    "a",
+    "B",
+    "A",
+    "",
+    "a ",
+    "é",
+    "e\u0301",
+    "😀",
+    "\uffff",
+    "\U00010000",
+    "a\0",
+    "a\0b",
+    "a\0a",
+    "ß",
+    "10",
+    "9",
+]
 GRID = rowfeed.Grid("t", sample="id", axes="x", value="v", shape=2)
 
 

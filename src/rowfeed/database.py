@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import sqlalchemy as sa
 from rowfeed.dialects import session_class
 from rowfeed.dialects.generic import Session
 from rowfeed.errors import ArgumentError
-from rowfeed.passwords import DEFAULT_VARIABLE, PasswordFrom, complete, in_its_place, public, shown
+from rowfeed.passwords import DEFAULT_VARIABLE, PasswordFrom, complete, in_its_place, misplaced, public, shown
 
 if TYPE_CHECKING:
     from rowfeed.layouts import Layout
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT_S = 60.0
 DEFAULT_RETRY_S = 60.0
+
+VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+"""A portable name of an environment variable; a password in its place, which pickles would carry, mostly is none."""
 
 
 def connect(
@@ -55,21 +60,22 @@ def connect(
         db = rowfeed.connect("sqlite:///games.db")
         ```
     """
+    url = _parsed(url_or_engine)
     engine = url_or_engine if isinstance(url_or_engine, sa.Engine) else None
-    database = Database(
-        in_its_place(_parsed(url_or_engine)),
-        password_from,
-        _seconds("timeout_s", timeout_s),
-        retry_s,
-        plain_rows,
-        engine,
-    )
+    del url_or_engine  # a traceback that shows locals must not show a password
+    if isinstance(url, str):
+        raise ArgumentError(url)
+    database = Database(in_its_place(url), password_from, timeout_s, retry_s, plain_rows, engine)
+    del url
+    _seconds("timeout_s", timeout_s)
     if retry_s != 0:
         _seconds("retry_s", retry_s)
-    if not (isinstance(password_from, str) and password_from) and not callable(password_from):
+    if not callable(password_from) and not (isinstance(password_from, str) and VARIABLE.fullmatch(password_from)):
+        kind = type(password_from).__name__
+        del password_from  # it may be a password
         raise ArgumentError(
-            f"expected the name of an environment variable, or a function; got password_from of type "
-            f"{type(password_from).__name__}. For example password_from={DEFAULT_VARIABLE!r}."
+            f"expected the name of an environment variable, or a function; got password_from of type {kind}. For "
+            f"example password_from={DEFAULT_VARIABLE!r}."
         )
     refusal = database.session_class.refuse(database.url)
     if refusal:
@@ -77,28 +83,28 @@ def connect(
     return database
 
 
-def _parsed(url_or_engine: Any) -> sa.URL:
+def _parsed(url_or_engine: Any) -> sa.URL | str:
+    """The URL, or what is wrong with it: an error raised here would show it to whoever looks at locals."""
     if isinstance(url_or_engine, sa.Engine):
         return url_or_engine.url
     if not isinstance(url_or_engine, (str, sa.URL)):
-        raise ArgumentError(
+        return (
             f"expected a SQLAlchemy URL or Engine; got {type(url_or_engine).__name__}. "
             'For example rowfeed.connect("sqlite:///games.db").'
         )
-    try:
-        return sa.make_url(url_or_engine)
-    except (sa.exc.ArgumentError, ValueError):
-        pass  # what they say may hold a password: the error below must not even have it in its context
-    raise ArgumentError(
+    with suppress(sa.exc.ArgumentError, ValueError):
+        url = sa.make_url(url_or_engine)
+        if not misplaced(url):
+            return url
+    return (
         "expected a SQLAlchemy URL such as sqlite:///games.db or mysql+pymysql://user@host/game; "
-        "got one that cannot be parsed. Quote special characters in it with urllib.parse.quote_plus."
+        "got one that cannot be parsed. Quote special characters in a password: urllib.parse.quote(password, safe='')."
     )
 
 
-def _seconds(name: str, value: Any) -> float:
+def _seconds(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise ArgumentError(f"expected a number of seconds above 0; got {name}={value!r}. The default is 60.")
-    return float(value)
 
 
 @dataclass(frozen=True, repr=False)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from traceback import clear_frames
 
 import sqlalchemy as sa
 
-from rowfeed.errors import ArgumentError, DatabaseError, DependencyError
+from rowfeed.errors import ArgumentError, DatabaseError, DependencyError, Error
 from rowfeed.passwords import hide, shown
 
 EXTRAS = {"duckdb": '"rowfeed[duckdb]"', "psycopg": '"rowfeed[postgresql]"', "pymysql": '"rowfeed[mysql]"'}
@@ -35,7 +35,7 @@ class Translation:
         judge: What a driver's error is, to its dialect.
     """
 
-    url: sa.URL
+    url: sa.URL = field(repr=False)
     timeout_s: float
     judge: Callable[[BaseException], Failure]
 
@@ -49,10 +49,14 @@ class Translation:
         databases_own: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError, *drivers_own)
         try:
             yield
+        except Error:
+            raise
         except sa.exc.NoSuchModuleError as error:
+            _forget_frames(error)
             label = shown(self.url)
             raise ArgumentError(f"expected a URL of an engine that SQLAlchemy knows; got {label}. {error}") from error
         except ModuleNotFoundError as error:
+            _forget_frames(error)
             raise DependencyError(
                 f"expected the driver {error.name!r}, which {shown(self.url)} needs. "
                 f"Install it: pip install {EXTRAS.get(error.name or '', error.name)}."
@@ -79,6 +83,11 @@ class Translation:
 
 def _forget_frames(error: BaseException | None) -> None:
     """Let go of what a driver's frames hold, for as long as the error lives: half-open connections, passwords."""
-    while error is not None:
-        clear_frames(error.__traceback__)
-        error = error.__cause__
+    left: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while left:
+        current = left.pop()
+        if current is not None and id(current) not in seen:
+            seen.add(id(current))
+            clear_frames(current.__traceback__)
+            left += [current.__cause__, current.__context__]

@@ -347,6 +347,8 @@ class Feed:
 
     def __repr__(self) -> str:
         tables = ", ".join(dict.fromkeys(layout.source.label for layout in self._structure.layouts))
+        if not hasattr(self, "_ids"):  # a traceback that shows locals may meet one that could not be made
+            return f"<Feed of {tables}>"
         return f"<Feed of {tables}: {self._ids.size:,} samples, {len(self):,} batches of {self._options.batch_size}>"
 
 

@@ -152,7 +152,14 @@ def sort_ids(ids: Ids) -> Ids:
     """Ascending and distinct: integers by value, text by code point."""
     if ids.dtype.kind in "iu" and ids.size and bool((ids[1:] > ids[:-1]).all()):
         return ids
+    if ids.dtype.kind == "T" and _has_nul(ids):
+        return np.array(sorted(set(ids.tolist())), TEXT)
     return np.unique(ids)
+
+
+def _has_nul(texts: Ids) -> bool:
+    """Whether a text has a NUL in it, behind which numpy compares nothing when it sorts."""
+    return any("\0" in "".join(texts[start : start + 8_192].tolist()) for start in range(0, texts.size, 8_192))
 
 
 def narrowed(ids: Ids) -> Ids:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import quote, quote_plus
 
 import sqlalchemy as sa
@@ -19,32 +20,57 @@ DEFAULT_VARIABLE = "ROWFEED_PASSWORD"
 PASSWORD_KEYS = ("password", "passwd")
 """What drivers call a password among the options of a URL; rowfeed keeps it in the URL's place for passwords."""
 
-SECRET_KEYS = {"pwd", "sslpassword", "ssl_key_password", "token", "motherduck_token"}
-"""Other options of a URL that are secret."""
+SECRET = re.compile(
+    r"passw(or)?d|passphrase|passcode|pwd|secret|token|credential|api_?key|scram_\w+_key", re.IGNORECASE
+)
+"""What the names of other options have in them whose values are secret: `pwd`, `sslpassword`, `motherduck_token`."""
+
+ASSIGNED = re.compile(rf"(?i:{SECRET.pattern})\w*\s*=")
+"""Such an option inside of another part of a URL: `odbc_connect=…;PWD=…`."""
+
+FILES = ("sqlite", "duckdb")
+"""Engines whose URL has a path, which may have anything in it, where others have the name of a database."""
 
 HIDDEN = "***"
 
 
 def in_its_place(url: sa.URL) -> sa.URL:
     """The URL with a password that was among its options where SQLAlchemy hides it."""
-    for key in PASSWORD_KEYS:
-        given = url.query.get(key)
-        if given is not None:
-            url = url.difference_update_query([key])
-            if url.password is None and isinstance(given, str):
-                url = url.set(password=given)
+    for key in [key for key in url.query if key.lower() in PASSWORD_KEYS]:
+        given = url.query[key]
+        url = url.difference_update_query([key])
+        if url.password is None and isinstance(given, str):
+            url = url.set(password=given)
     return url
+
+
+def misplaced(url: sa.URL) -> bool:
+    """Whether a part that is shown seems to have a password in it: `@` or `/` in it, `;` or `&` before it, unquoted."""
+    if "@" in (url.host or ""):
+        return True
+    parts = [url.username or "", url.host or "", "" if url.get_backend_name() in FILES else url.database or ""]
+    return any(ASSIGNED.search(part) for part in parts) or bool(re.search(":.*@", parts[-1]))
+
+
+def redacted(text: str) -> str:
+    """A text that somebody typed, which may have URLs in it, without what looks like a password."""
+    text = re.sub("(://[^:/@]*:).*@", rf"\1{HIDDEN}@", text, flags=re.DOTALL)
+    return re.sub(rf"(?:{ASSIGNED.pattern})[^&\s]*", lambda found: f"{found[0].partition('=')[0]}={HIDDEN}", text)
+
+
+def _secret_keys(url: sa.URL) -> list[str]:
+    return [key for key, value in url.query.items() if SECRET.search(key) or ASSIGNED.search(str(value))]
 
 
 def public(url: sa.URL) -> sa.URL:
     """The URL without anything secret."""
-    return url._replace(password=None).difference_update_query([key for key in url.query if key.lower() in SECRET_KEYS])
+    return url._replace(password=None).difference_update_query(_secret_keys(url))
 
 
 def shown(url: sa.URL) -> str:
     """The URL as messages show it."""
-    hidden = {key: HIDDEN for key in url.query if key.lower() in SECRET_KEYS}
-    return url.update_query_dict(hidden).render_as_string(hide_password=True)
+    hidden = url.update_query_dict(dict.fromkeys(_secret_keys(url), HIDDEN))
+    return hidden.render_as_string(hide_password=True).replace(quote_plus(HIDDEN), HIDDEN)
 
 
 def complete(url: sa.URL, source: PasswordFrom) -> sa.URL:
@@ -55,17 +81,16 @@ def complete(url: sa.URL, source: PasswordFrom) -> sa.URL:
     """
     if url.password is not None or not url.username:
         return url
-    password = source() if callable(source) else os.environ.get(source)
+    password: Any = source() if callable(source) else os.environ.get(source)
     if password is not None and not isinstance(password, str):
-        raise ArgumentError(
-            f"expected a password_from that returns text or None; got {type(password).__name__}. Return the password."
-        )
+        password = type(password).__name__  # a traceback that shows locals must not show what was returned
+        raise ArgumentError(f"expected a password_from that returns text or None; got {password}. Return the password.")
     return url.set(password=password) if password else url
 
 
 def secrets(url: sa.URL) -> Iterator[str]:
     """Every secret of a complete URL, as it is and as URLs quote it; the longest first."""
-    found = {str(value) for key, value in url.query.items() if key.lower() in SECRET_KEYS}
+    found = {str(url.query[key]) for key in _secret_keys(url)}
     if url.password:
         found.add(str(url.password))
     forms = {
@@ -89,6 +114,8 @@ def hide(error: BaseException, url: sa.URL) -> None:
         left += [current.__cause__, current.__context__, getattr(current, "orig", None)]
         if any(secret in f"{current} {current.args}" for secret in hidden):
             current.args = tuple(_without(argument, hidden) for argument in current.args)
+        if hasattr(current, "__notes__"):
+            current.__notes__ = [str(_without(note, hidden)) for note in current.__notes__]
 
 
 def _without(argument: object, hidden: tuple[str, ...]) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -71,8 +72,7 @@ def given_ids(samples: Sequence[Any] | npt.NDArray[Any]) -> tuple[IdKind, Ids]:
             raise ArgumentError(f"samples: {error}") from None
     ordered = sort_ids(ids)
     if ordered.size < ids.size:
-        again = np.sort(ids)
-        twice = again[1:][again[1:] == again[:-1]][:1].tolist()[0]
+        twice = Counter(ids.tolist()).most_common(1)[0][0]
         raise ArgumentError(f"expected each sample id once; got {twice!r} twice in samples. Pass each id once.")
     return kind, ordered
 

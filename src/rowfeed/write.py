@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from rowfeed.dates import is_date, unit_of
 from rowfeed.errors import ArgumentError, DataError
-from rowfeed.ids import IdKind, Ids
+from rowfeed.ids import IdKind, Ids, sort_ids
 from rowfeed.layouts.base import checked_choice
 from rowfeed.samples import GivenIds, listed_ids
 
@@ -44,7 +44,7 @@ def _ids(ids: GivenIds | None, samples: int) -> tuple[IdKind, Ids]:
     kind, names = listed_ids(ids, "ids")
     if names.size != samples:
         raise ArgumentError(f"expected one id per sample; got {names.size} ids and {samples} samples. Pass one each.")
-    if np.unique(names).size < names.size:
+    if sort_ids(names).size < names.size:
         raise ArgumentError("expected distinct ids; got one twice. Pass each id once.")
     return kind, names
 

@@ -6,7 +6,7 @@ import argparse
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import rowfeed
 from rowfeed.command.backend import BACKENDS
@@ -40,9 +40,18 @@ examples:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Repeats what it does not understand without the password of a URL."""
+
+    def error(self, message: str) -> NoReturn:
+        from rowfeed.passwords import redacted  # loads SQLAlchemy, which `--help` need not wait for
+
+        super().error(redacted(message))
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser. What it returns has the name of the command in `command`."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="rowfeed",
         description="Train models straight from your SQL database.",
         epilog=f"{EXIT_CODES}\n\nrowfeed COMMAND --help says more of each.",

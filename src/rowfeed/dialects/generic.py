@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 from rowfeed.dialects._storage import Storage
 from rowfeed.errors import ArgumentError, SchemaError
 from rowfeed.failures import Failure, Translation
-from rowfeed.ids import TEXT, IdKind, Ids, check_kind, ids_from_objects, merged, objects_of, sort_ids
+from rowfeed.ids import TEXT, IdKind, Ids, check_kind, ids_from_objects, merged, namer, objects_of, sort_ids
 from rowfeed.request import ColumnData, Request, Selection, Source
 from rowfeed.rows import to_columns
 
@@ -49,7 +49,7 @@ class Session(Storage):
     def open(cls, database: Database, *, read_only: bool = True) -> Self:
         """Connect. Where the connection comes from the user's own engine, it does not go back into its pool."""
         database = replace(database, url=database.full_url())  # its source is asked once
-        with cls._translation_of(database)():
+        with cls._translation_of(database)(Exception):  # a driver may refuse an option in any way: TypeError, OSError
             if database.engine is None:
                 connection = cls._engine(database, read_only=read_only).connect()
             else:
@@ -112,7 +112,7 @@ class Session(Storage):
         with self._translated():
             inspector = sa.inspect(self._connection)
             try:
-                found = [column["name"] for column in inspector.get_columns(table, schema=schema)]
+                found = self._column_names(inspector, schema, table)
             except sa.exc.NoSuchTableError:
                 names = [*inspector.get_table_names(schema=schema), *inspector.get_view_names(schema=schema)]
                 raise SchemaError(
@@ -124,6 +124,9 @@ class Session(Storage):
                 raise SchemaError(
                     f"expected a column {name!r} in {source.label}; got columns {found}.{_close(name, found)}"
                 )
+
+    def _column_names(self, inspector: sa.Inspector, schema: str | None, table: str) -> list[str]:
+        return [column["name"] for column in inspector.get_columns(table, schema=schema)]
 
     def missing_index(self, source: Source, column: str) -> str | None:
         """The CREATE INDEX that would let requests find their samples; None where there is one, or no telling."""
@@ -137,8 +140,10 @@ class Session(Storage):
             if column in self._leading_columns(inspector, schema, table):
                 return None
         described = sa.Table(table, sa.MetaData(), sa.Column(column, sa.Integer), schema=schema)
-        index = sa.Index(f"{table}_{column}", described.c[column])
-        return str(sa.schema.CreateIndex(index).compile(self._connection))
+        dialect, name = self._connection.dialect, f"{table}_{column}"
+        longest = dialect.max_index_name_length or dialect.max_identifier_length
+        index = sa.Index(name if len(name) <= longest else f"{name[: longest - 4]}_idx", described.c[column])
+        return self._as_sent(sa.schema.CreateIndex(index).compile(self._connection))
 
     def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
         """The columns that a key or an index of a table starts with."""
@@ -226,6 +231,7 @@ class Session(Storage):
         return kind
 
     def _read_rows(self, request: Request) -> ColumnData:
+        """Plain rows, of which each portion keeps its own ids only: a loose collation finds those of others too."""
         rows = request.selection.rows
         kind = self._kind(request)
         query = sa.select(*self._row_columns(request.selection)).where(
@@ -233,10 +239,11 @@ class Session(Storage):
         )
         if request.selection.order:
             query = query.order_by(*(rows.c[f"order{i}"] for i in range(len(request.selection.order))))
-        ids = self._bound(request.ids, kind)
-        found: list[Any] = []
-        for start in range(0, len(ids), IDS_PER_QUERY):
-            found += self._execute(query, {"rowfeed_ids": ids[start : start + IDS_PER_QUERY]}).all()
+        name, found = namer(kind), list[Any]()
+        for start in range(0, request.ids.size, IDS_PER_QUERY):
+            portion = request.ids[start : start + IDS_PER_QUERY]
+            wanted, bound = set(portion.tolist()), self._bound(portion, kind)
+            found += [row for row in self._execute(query, {"rowfeed_ids": bound}) if name(row[0]) in wanted]
         return to_columns(request, found, kind)
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
@@ -297,6 +304,11 @@ class Session(Storage):
     def _execute(self, query: sa.Executable, parameters: dict[str, Any] | None = None) -> sa.CursorResult[Any]:
         with self._translated():
             return self._connection.execute(query, parameters or {})
+
+    def _as_sent(self, compiled: sa.Compiled) -> str:
+        """A statement without parameters as the database sees it: without what drivers take for placeholders."""
+        formats = self._connection.dialect.paramstyle in ("format", "pyformat")
+        return str(compiled).replace("%%", "%") if formats else str(compiled)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,14 +20,13 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from rowfeed.dialects import _mysql_columns, _mysql_wire, generic
+from rowfeed.dialects import _mysql_columns, _mysql_tls, _mysql_wire, generic
 from rowfeed.dialects._mysql_columns import DECIMALS
 from rowfeed.dialects._mysql_storage import Storage, column_type
 from rowfeed.errors import DependencyError
 from rowfeed.failures import Failure
-from rowfeed.ids import FORMS, IdKind, Ids, merged, namer, narrowed, objects_of
+from rowfeed.ids import FORMS, IdKind, Ids, merged, narrowed, objects_of
 from rowfeed.request import ColumnData, Request, Selection, Source
-from rowfeed.rows import to_columns
 
 if TYPE_CHECKING:
     from rowfeed.database import Database
@@ -87,6 +86,9 @@ class Session(Storage, generic.Session):
             whole = math.ceil(database.timeout_s)
             limits = {"connect_timeout": min(CONNECT_S, whole), "read_timeout": whole, "write_timeout": whole}
             options = {name: seconds for name, seconds in limits.items() if name not in url.query and read_only}
+        if url.get_driver_name() == "pymysql":
+            url, tls = _mysql_tls.options(url)
+            options |= tls
         return sa.create_engine(url, connect_args=options, poolclass=sa.NullPool, hide_parameters=True)
 
     @classmethod
@@ -134,12 +136,11 @@ class Session(Storage, generic.Session):
 
     # The catalogue, which a right to SELECT opens, also for views, and which takes any name; reflection parses DDL
 
-    def check(self, source: Source, columns: Iterable[str]) -> None:
-        names = list(columns)
-        found = self._catalogue("columns", "column_name", *source.name) if source.name is not None else []
-        if found and set(names) <= set(found):
-            return
-        super().check(source, names)
+    def _column_names(self, inspector: sa.Inspector, schema: str | None, table: str) -> list[str]:
+        found = self._catalogue("columns", "column_name", schema, table, "1 = 1 ORDER BY ordinal_position")
+        if not found:
+            raise sa.exc.NoSuchTableError(table)
+        return found
 
     def primary_key(self, source: Source) -> tuple[str, ...]:
         if source.name is None:
@@ -249,10 +250,10 @@ class Session(Storage, generic.Session):
     def _literal(self, query: sa.Select[Any]) -> str | None:
         """The text of a statement with its parameters in it; None where one has no literal form."""
         try:
-            text = str(query.compile(dialect=self._connection.dialect, compile_kwargs={"literal_binds": True}))
+            compiled = query.compile(dialect=self._connection.dialect, compile_kwargs={"literal_binds": True})
         except sa.exc.CompileError:
             return None
-        return text.replace("%%", "%") if self._connection.dialect.paramstyle in ("format", "pyformat") else text
+        return self._as_sent(compiled)
 
     def _kinds(self, selection: Selection) -> list[int]:
         """The types of a selection's columns."""
@@ -289,21 +290,9 @@ class Session(Storage, generic.Session):
         nulls = [selection.rows.c[f"value{i}"].is_(None) for i in range(len(selection.values))]
         return sa.select(*columns, *nulls)
 
-    def _read_rows(self, request: Request) -> ColumnData:
-        """Plain rows, of which each portion keeps its own ids only: a loose collation finds those of others too."""
-        selection = request.selection
+    def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
         labelled = zip(selection.rows.c, self._kinds(selection), strict=True)
-        query = sa.select(*(_printable(column, kind).label(column.name) for column, kind in labelled))
-        query = query.where(selection.rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True)))
-        if selection.order:
-            query = query.order_by(*(selection.rows.c[f"order{i}"] for i in range(len(selection.order))))
-        kind = self._kind(request)
-        name, found = namer(kind), list[Any]()
-        for start in range(0, request.ids.size, generic.IDS_PER_QUERY):
-            portion = request.ids[start : start + generic.IDS_PER_QUERY]
-            wanted, bound = set(portion.tolist()), self._bound(portion, kind)
-            found += [row for row in self._execute(query, {"rowfeed_ids": bound}) if name(row[0]) in wanted]
-        return to_columns(request, found, kind)
+        return [_printable(column, kind).label(column.name) for column, kind in labelled]
 
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         return objects_of(ids, IdKind.TEXT if kind is IdKind.UUIDS else kind)

@@ -1,0 +1,48 @@
+"""TLS with PyMySQL, as a URL asks for it: what is asked to be verified is verified.
+
+The options pass through two hands. SQLAlchemy collects `ssl_ca`, `ssl_cert` and `ssl_key`; PyMySQL, where it then
+meets `ssl_verify_cert` or `ssl_verify_identity`, forgets what was collected, and with it the authority: it looks at no
+host name. And to PyMySQL the text `false` is true. So one context is made here, of all of them.
+Source: `pymysql.connections.Connection`, PyMySQL 1.1 and 1.2; `sqlalchemy.dialects.mysql.mysqldb`, SQLAlchemy 2.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+import sqlalchemy as sa
+
+from rowfeed.errors import ArgumentError
+
+VERIFY_CERT, VERIFY_IDENTITY, DISABLED = "ssl_verify_cert", "ssl_verify_identity", "ssl_disabled"
+CHECK_HOSTNAME = "ssl_check_hostname"
+OTHERS = ("ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_key_password", "ssl_cipher")
+TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+
+
+def options(url: sa.URL) -> tuple[sa.URL, dict[str, Any]]:
+    """The URL without the options that PyMySQL would not understand together, and what it is given in their place."""
+    disabled, identity = _flag(url, DISABLED), _flag(url, VERIFY_IDENTITY)
+    verify = _flag(url, VERIFY_CERT) or identity
+    url = url.difference_update_query([DISABLED])
+    if disabled:
+        return url, {DISABLED: True}
+    if not verify:
+        return url.difference_update_query([VERIFY_CERT, VERIFY_IDENTITY]), {}
+    given = {name: str(url.query[name]) for name in OTHERS if name in url.query}
+    context = ssl.create_default_context(cafile=given.get("ssl_ca"), capath=given.get("ssl_capath"))
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # authorities that servers make for themselves are not strict
+    context.check_hostname = identity or _flag(url, CHECK_HOSTNAME)
+    if "ssl_cipher" in given:
+        context.set_ciphers(given["ssl_cipher"])
+    if "ssl_cert" in given:
+        context.load_cert_chain(given["ssl_cert"], given.get("ssl_key"), given.get("ssl_key_password"))
+    return url.difference_update_query([*OTHERS, CHECK_HOSTNAME, VERIFY_CERT, VERIFY_IDENTITY]), {"ssl": context}
+
+
+def _flag(url: sa.URL, name: str) -> bool:
+    value = str(url.query.get(name, "false"))
+    if value.lower() not in TRUE + FALSE:
+        raise ArgumentError(f"expected true or false; got {name}={value!r} in the URL. Write {name}=true.")
+    return value.lower() in TRUE
