@@ -205,6 +205,18 @@ def test_numbers_and_dates_are_two_things(sessions, engine, way):
         read(session, layout, layout.selection(session), [0])
 
 
+@pytest.mark.parametrize("way", ["fast", "plain"])
+@pytest.mark.parametrize(("engine", "kind"), [("mariadb", "TIMESTAMP(6)"), ("postgresql", "timestamptz")])
+def test_where_is_in_utc(sessions, engine, way, kind):
+    """A time of day in where= is one in UTC, as the arrays are, on a server whose zone is another."""
+    text = "2026-03-29 01:30:00"
+    table = TABLES[engine, kind]
+    layout = rowfeed.Columns(table, sample="id", columns="v", dtype="datetime64[s]", where=f"v = '{text}'")
+    session = sessions(engine, way)
+    number = next(i for i, exact in enumerate(TYPES[engine][kind].values()) if exact == at(text[:10], text[11:]))
+    assert read(session, layout, layout.selection(session), [number]).tolist() == [datetime.fromisoformat(text)]
+
+
 NO_DATES = [
     ("postgresql", "date", "infinity", "datetime64[D]"), ("postgresql", "date", "-infinity", "datetime64[us]"),
     ("postgresql", "timestamp", "infinity", "datetime64[us]"),

@@ -156,11 +156,11 @@ def _parsed_date(text: str) -> int | Fraction | None:
     year = 1 - year if found["bc"] or found["bc_"] else year
     if not 1 <= month <= 12 or not 1 <= day <= _days_in_month(year, month):
         return None
-    clock_ = 0 if found["h"] is None else _clock(found, 23)
-    if clock_ is None:
+    of_day = 0 if found["h"] is None else _clock(found, 23)
+    if of_day is None:
         return None
     offset = sum(int(found[name] or 0) * size for name, size in (("zh", 3600), ("zm", 60), ("zs", 1))) * 1_000_000
-    return _days(year, month, day) * MICROSECONDS["D"] + clock_ - (-offset if found["sign"] == "-" else offset)
+    return _days(year, month, day) * MICROSECONDS["D"] + of_day - (-offset if found["sign"] == "-" else offset)
 
 
 def _parsed_time(text: str) -> int | Fraction | None:
@@ -190,8 +190,9 @@ def _days(year: int, month: int, day: int) -> int:
 
 
 def _unit_for(exact: int | Fraction) -> str | None:
-    fits = (u for u, size in MICROSECONDS.items() if exact % size == 0 and abs(exact // size) < 2**63)
-    return next((unit for unit in fits if unit in "D s ms us"), None)
+    """The coarsest of the usual units that holds so many microseconds."""
+    usual = ((unit, MICROSECONDS[unit]) for unit in ("D", "s", "ms", "us"))
+    return next((unit for unit, size in usual if exact % size == 0 and abs(exact // size) < 2**63), None)
 
 
 def _no_date(value: Any, kind: str, where: str) -> str:

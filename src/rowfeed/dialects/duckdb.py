@@ -138,22 +138,18 @@ class Session(generic.Session):
         return _columns(request, found, types)
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
-        """Dates as text, of which Python has not all; those with a time zone in UTC, whatever zone is set."""
+        """Dates as text, of which Python has not all; instants have their zone in it."""
         if not self._own:
             return super()._row_columns(selection)
         if selection not in self._types:
             self._types[selection] = self._types_of(selection.rows)
-        types, columns = self._types[selection], list[sa.ColumnElement[Any]]()
-        for column in selection.rows.c:
-            kind = types[column.name]
-            printed: sa.ColumnElement[Any] = sa.cast(column, sa.String)
-            if kind == "TIMESTAMP WITH TIME ZONE":
-                printed = sa.func.coalesce(
-                    sa.cast(sa.func.make_timestamp(sa.func.epoch_us(column)), sa.String), printed
-                )
-            dated = kind.startswith(("DATE", "TIME", "INTERVAL")) and column.name.startswith("value")
-            columns.append(printed.label(column.name) if dated else column)
-        return columns
+        dated = [
+            self._types[selection][column.name].startswith(("DATE", "TIME", "INTERVAL")) for column in selection.rows.c
+        ]
+        return [
+            sa.cast(column, sa.String).label(column.name) if date and column.name.startswith("value") else column
+            for column, date in zip(selection.rows.c, dated, strict=True)
+        ]
 
     # Writing
 

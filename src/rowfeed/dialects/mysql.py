@@ -70,15 +70,12 @@ class Session(Storage, generic.Session):
     @classmethod
     def open(cls, database: Database, *, read_only: bool = True) -> Self:
         try:
-            session = super().open(database, read_only=read_only)
+            return super().open(database, read_only=read_only)
         except DependencyError as error:
             raise DependencyError(
                 f"expected the driver {error.__cause__.name!r}, which {database.label} needs. "  # type: ignore[union-attr]
                 'Install PyMySQL, pip install "rowfeed[mysql]", and begin the URL with mysql+pymysql://.'
             ) from error
-        if read_only:
-            session._execute(sa.text("SET SESSION time_zone = '+00:00'"))  # a TIMESTAMP is an instant
-        return session
 
     @classmethod
     def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
@@ -110,6 +107,7 @@ class Session(Storage, generic.Session):
         """Each statement is a transaction of its own, so that none holds back the server's purge."""
         self._connection.exec_driver_sql("SET SESSION autocommit = 1")
         self._connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
+        self._connection.exec_driver_sql("SET SESSION time_zone = '+00:00'")  # a TIMESTAMP is an instant
         limit_s = self._timeout_s * SERVERS_SHARE
         limit = (
             f"max_statement_time = {limit_s:f}" if self._is_mariadb else f"max_execution_time = {limit_s * 1000:.0f}"
