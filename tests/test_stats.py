@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sqlite3
 import threading
 import time
@@ -94,3 +95,12 @@ def test_a_counter_must_exist():
     """A misspelt counter is an error."""
     with pytest.raises(KeyError):
         Counters().add(row=1)
+
+
+def test_a_pickled_feed_counts_from_zero(feed):
+    """A feed that is opened from a pickle reads the same, and counts what it does itself."""
+    taken = list(feed)
+    again = pickle.loads(pickle.dumps(feed))
+    assert again.stats() == Stats()
+    np.testing.assert_array_equal(np.concatenate(list(again.batches(0))), np.concatenate(taken))
+    assert again.stats().rows == 120

@@ -47,6 +47,9 @@ class Counters:
         self._lock = threading.Lock()
         self._values: dict[str, float] = {f.name: 0 for f in fields(Stats)}
 
+    def __reduce__(self) -> tuple[type[Counters], tuple[()]]:
+        return Counters, ()  # a feed in another process counts what it does there
+
     def add(self, **amounts: float) -> None:
         """Add to counters, by the names of `Stats`."""
         with self._lock:
