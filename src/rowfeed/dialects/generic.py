@@ -41,6 +41,9 @@ class Session(Storage):
     remote = False
     """Whether a network, which may stall, lies between."""
 
+    streams = True
+    """Whether a long result is left with the server until it is fetched; else the driver holds it as it came."""
+
     def __init__(self, connection: sa.Connection, database: Database) -> None:
         self._connection = connection
         self._plain_rows = database.plain_rows
@@ -185,7 +188,8 @@ class Session(Storage):
         integers: dict[str, bytearray] = {"i": bytearray(), "u": bytearray()}
         texts: list[Ids] = [np.empty(0, TEXT)]
         with self._translated():
-            for rows in self._execute(query.execution_options(yield_per=IDS_PER_FETCH)).partitions():
+            result = self._execute(query.execution_options(stream_results=self.streams))
+            for rows in result.partitions(IDS_PER_FETCH):
                 found, part = ids_from_objects([row[0] for row in rows], source.label, column)
                 kind = kind or found
                 if found is not kind and (found, kind) != (IdKind.TEXT, IdKind.UUIDS):  # some drivers' UUIDs are text

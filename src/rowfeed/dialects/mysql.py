@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -49,6 +49,9 @@ TIMEOUT = {1969, 3024}
 STATEMENT_BYTES = 2**20
 """A statement is not longer, even where the server would take it."""
 
+LITERAL_BYTES = 25
+"""A number in a statement, at most, with its comma: a sign, 17 digits and an exponent."""
+
 FLOAT, BIT = 4, 16
 """Types of columns, as drivers number them, that are not read as they are."""
 
@@ -64,7 +67,6 @@ class Session(Storage, generic.Session):
         self._wire = _mysql_wire.find(self._driver)
         self._types: dict[Selection, list[int]] = {}
         self._statements: dict[Selection, tuple[str, str] | None] = {}
-        self._packet = STATEMENT_BYTES
         self._interrupted = False
 
     @classmethod
@@ -113,8 +115,12 @@ class Session(Storage, generic.Session):
             f"max_statement_time = {limit_s:f}" if self._is_mariadb else f"max_execution_time = {limit_s * 1000:.0f}"
         )
         self._connection.exec_driver_sql(f"SET SESSION {limit}")
+
+    @cached_property
+    def _packet(self) -> int:
+        """How long a statement may be, in bytes."""
         packet = int(self._connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one())
-        self._packet = min(STATEMENT_BYTES, packet - 1)
+        return min(STATEMENT_BYTES, packet - 1)
 
     @property
     def _is_mariadb(self) -> bool:
@@ -339,17 +345,23 @@ class Session(Storage, generic.Session):
         return {f"{self.engine_name}_engine": "InnoDB", f"{self.engine_name}_charset": "utf8mb4"}
 
     def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
-        """Many rows in one INSERT, which drivers make of `executemany`.
+        """Many rows in one INSERT: numbers as literals, all else through the driver, which quotes it.
 
         The statement is put together here: SQLAlchemy names parameters after columns, whose names may be anything.
         """
         dialect = self._connection.dialect
         names = ", ".join(map(dialect.identifier_preparer.format_column, table.columns))
-        marks = ", ".join(["?" if dialect.paramstyle == "qmark" else "%s"] * len(table.columns))
+        insert = f"INSERT INTO {dialect.identifier_preparer.format_table(table)} ({names}) VALUES "  # noqa: S608
         rows = list(zip(*columns, strict=True))
-        if rows:
-            into = dialect.identifier_preparer.format_table(table)
-            self._connection.exec_driver_sql(f"INSERT INTO {into} ({names}) VALUES ({marks})", rows)  # noqa: S608
+        if rows and all(isinstance(value, (int, float)) for value in rows[0]):  # a column is of one type
+            row = f"({','.join(['%r'] * len(columns))})"
+            step = max(1, (self._packet - len(insert.encode())) // (LITERAL_BYTES * len(columns)))
+            for start in range(0, len(rows), step):
+                values = ",".join(map(row.__mod__, rows[start : start + step]))
+                self._connection.exec_driver_sql(insert + values)
+        elif rows:
+            marks = ", ".join(["?" if dialect.paramstyle == "qmark" else "%s"] * len(columns))
+            self._connection.exec_driver_sql(f"{insert}({marks})", rows)
 
 
 def _double(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

@@ -84,6 +84,7 @@ class Session(generic.Session):
     """A session on a PostgreSQL server."""
 
     remote = True
+    streams = False  # that would take a cursor of the server's, and so DECLARE, FETCH and CLOSE beside SELECT
 
     def __init__(self, connection: sa.Connection, database: Database) -> None:
         super().__init__(connection, database)
@@ -152,20 +153,19 @@ class Session(generic.Session):
 
     def _listed_ids(self, source: Source, column: str, *, grouped: bool) -> Ids:
         """The ids: integers in one value of at most 1 GB, 134 million; or in groups, which takes thrice as long."""
-        with self._translated(), self._snapshot():
-            rows = source.select({"sample": column}).subquery("r")
-            if self._plain_rows or not self._binary or self._types_of(rows)["sample"] not in INTEGERS:
-                return super().sample_ids(source, column)
-            ids: sa.Select[Any] = sa.select(rows.c.sample).distinct()
-            if self._rows_per_sample(source, column) >= SKIP_FROM:
-                if self._execute(sa.select(sa.literal(1)).where(rows.c.sample.is_(None)).limit(1)).first():
-                    return super().sample_ids(source, column)  # names the fault
-                ids = skip_scan(source, column)
-            with self._binary_cursors():
-                parts: Any = self._execute(integer_ids(ids, grouped=grouped)).all()
-            if any(8 * part[0] != len(part[1] or b"") for part in parts):
-                return super().sample_ids(source, column)
-            return sort_ids(np.frombuffer(b"".join(part[1] or b"" for part in parts), ">i8").astype(np.int64))
+        rows = source.select({"sample": column}).subquery("r")
+        if self._plain_rows or not self._binary or self._types_of(rows)["sample"] not in INTEGERS:
+            return super().sample_ids(source, column)
+        ids: sa.Select[Any] = sa.select(rows.c.sample).distinct()
+        if self._rows_per_sample(source, column) >= SKIP_FROM:
+            if self._execute(sa.select(sa.literal(1)).where(rows.c.sample.is_(None)).limit(1)).first():
+                return super().sample_ids(source, column)  # names the fault
+            ids = skip_scan(source, column)
+        with self._binary_cursors():
+            parts: Any = self._execute(integer_ids(ids, grouped=grouped)).all()
+        if any(8 * part[0] != len(part[1] or b"") for part in parts):
+            return super().sample_ids(source, column)
+        return sort_ids(np.frombuffer(b"".join(part[1] or b"" for part in parts), ">i8").astype(np.int64))
 
     def sample_kind(self, source: Source, column: str) -> IdKind | None:
         kind = super().sample_kind(source, column)
@@ -173,16 +173,6 @@ class Session(generic.Session):
             types = self._types_of(source.select({"sample": column}).subquery("r"))
             return IdKind.UUIDS if types["sample"] == UUID else kind
         return kind
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[None]:
-        """A transaction in a session that has none by itself: server-side cursors live in one."""
-        self._connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        try:
-            yield
-        finally:
-            with suppress(sa.exc.SQLAlchemyError):
-                self._connection.exec_driver_sql("ROLLBACK")
 
     def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         return column.collate("C")

@@ -97,7 +97,7 @@ class Session(generic.Session):
 
     def sample_ids(self, source: Source, column: str) -> Ids:
         """Integers in parts of one aggregate each: no object is made for an id."""
-        if self._plain_rows:
+        if self._plain_rows or self.sample_kind(source, column) is not IdKind.INTEGERS:
             return super().sample_ids(source, column)
         nulls = source.select({"sample": column}).subquery("r").c.sample.is_(None)
         far = self._rows_per_sample(source, column) >= SKIP_FROM
@@ -108,8 +108,9 @@ class Session(generic.Session):
         while True:
             later = sa.select(ids).distinct().order_by(ids).limit(IDS_PER_PART)
             part = (later if last is None else later.where(ids > last)).subquery("p").c.sample
-            whole = sa.func.total(sa.func.typeof(part) == sa.literal_column("'integer'"))
-            query = sa.select(sa.func.count(), whole, sa.func.group_concat(part), sa.func.max(part))
+            integer = sa.case((sa.func.typeof(part) == sa.literal_column("'integer'"), part))
+            whole = sa.func.count(integer)
+            query = sa.select(sa.func.count(), whole, sa.func.group_concat(integer), sa.func.max(integer))
             found, integers, text, last = tuple(self._execute(query).one())
             if found != integers:
                 return super().sample_ids(source, column)
