@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 VARIABLE = "ROWFEED_TEST_MYSQL_URL"
@@ -33,34 +33,36 @@ def why_missing() -> str | None:
 
 
 @contextmanager
-def mariadb_server(*options: str) -> Iterator[str]:
+def mariadb_server(*options: str, keep: Path | None = None) -> Iterator[str]:
     """The URL of an administrator on a server that ends with the context.
 
     Args:
         options: Further options of `mariadbd`.
+        keep: A directory that stays, with its data, for a later server. None: a temporary one.
     """
     given = os.environ.get(VARIABLE)
     if given:
         yield given
         return
-    with tempfile.TemporaryDirectory(prefix="rowfeed-mariadb-") as name:
+    with nullcontext(keep) if keep else tempfile.TemporaryDirectory(prefix="rowfeed-mariadb-") as name:
         directory = Path(name)
         user = f"--user={getpass.getuser()}"
-        subprocess.run(
-            [
-                "mariadb-install-db",
-                "--no-defaults",
-                user,
-                f"--datadir={directory / 'data'}",
-                "--skip-test-db",
-                "--auth-root-authentication-method=normal",
-                "--skip-name-resolve",
-                *MEMORY,
-            ],
-            check=True,
-            capture_output=True,
-            timeout=120,
-        )
+        if not (directory / "data" / "mysql").exists():
+            subprocess.run(
+                [
+                    "mariadb-install-db",
+                    "--no-defaults",
+                    user,
+                    f"--datadir={directory / 'data'}",
+                    "--skip-test-db",
+                    "--auth-root-authentication-method=normal",
+                    "--skip-name-resolve",
+                    *MEMORY,
+                ],
+                check=True,
+                capture_output=True,
+                timeout=120,
+            )
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 VARIABLE = "ROWFEED_TEST_POSTGRESQL_URL"
@@ -34,26 +34,33 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """The URL of an administrator, postgresql+psycopg://…, of a server that lives as long as the context."""
+def server(keep: Path | None = None, **further: str) -> Iterator[str]:
+    """The URL of an administrator, postgresql+psycopg://…, of a server that lives as long as the context.
+
+    Args:
+        keep: A directory that stays, with its data, for a later server. None: a temporary one.
+        further: Settings of the server, such as `shared_buffers="2GB"`.
+    """
     if os.environ.get(VARIABLE):
         yield os.environ[VARIABLE]
         return
     found = binaries()
     if found is None:
         raise RuntimeError(f"expected PostgreSQL's initdb and postgres; got none. Install it, or set {VARIABLE}.")
-    with tempfile.TemporaryDirectory(prefix="rowfeed-postgresql-", ignore_cleanup_errors=True) as directory:
+    temporary = tempfile.TemporaryDirectory(prefix="rowfeed-postgresql-", ignore_cleanup_errors=True)
+    with nullcontext(str(keep)) if keep else temporary as directory:
         home = Path(directory)
         home.chmod(0o755)
         data, port = home / "data", _free_port()
-        data.mkdir(mode=0o700)
+        data.mkdir(mode=0o700, exist_ok=True)
         identity = _identity()
         if identity:
             os.chown(data, identity["user"], identity["group"])
             os.chown(home, identity["user"], identity["group"])
         quiet = {"cwd": directory, "stdin": subprocess.DEVNULL, **identity}
         command = [found / "initdb", "-D", data, "-U", "admin", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **quiet)
+        if not (data / "PG_VERSION").exists():
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **quiet)
         (data / "pg_hba.conf").write_text(
             "local all all trust\nhost all admin all trust\nhost all all all scram-sha-256\n"
         )
@@ -66,6 +73,7 @@ def server() -> Iterator[str]:
             "synchronous_commit": "off",
             "shared_buffers": "256MB",
             "max_connections": "50",
+            **further,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (home / "log").open("wb") as log:
