@@ -16,7 +16,7 @@ import digest
 import drivers
 import numpy as np
 from cases import Array, Case
-from processes import children, cpu_seconds
+from processes import children
 
 import rowfeed
 
@@ -90,13 +90,6 @@ class Engine:
             if not read_only and self.name != "duckdb":
                 connection.commit()
         return row and row[0]
-
-    def server_cpu(self) -> float:
-        """CPU seconds of the server so far, in all its processes; 0 where there is none."""
-        if self.pid is None:
-            return 0.0
-        own = cpu_seconds(self.pid, with_ended_children=True)
-        return own + sum(cpu_seconds(pid) for pid in children(self.pid))
 
     def pin(self, cores: set[int]) -> None:
         """Let the server run on these cores only."""

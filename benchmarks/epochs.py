@@ -2,7 +2,7 @@
 
 Rivals take turns (A B C A B C …), each run in a process of its own on a warm server. Results are written after each
 run; a run that is in the results already is not repeated, so an interrupted benchmark goes on where it stopped. A rival
-that fails is recorded with its error.
+that fails is recorded with its error, and tried again when the benchmark goes on.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
@@ -27,6 +30,7 @@ import rivals
 from cases import CASES, Case
 from engines import Engine
 from job import Job
+from processes import children
 from provenance import HERE, provenance, read, write
 
 NAME = "epochs"
@@ -47,6 +51,8 @@ class Benchmark:
         if found and found["size"] != arguments.size:
             raise SystemExit(f"expected results of size {arguments.size}; got {found['size']}. Pass --fresh.")
         self.content: dict[str, Any] = found or {"size": arguments.size, "sessions": [], "engines": {}, "runs": []}
+        self.content.setdefault("errors", {})
+        self.content["runs"] = [run for run in self.content["runs"] if run["ok"] or "unsupported" in run]
         settings = {name: getattr(arguments, name) for name in ("repeats", "slow_repeats", "limit_s", "pin")}
         self.content["sessions"].append({**provenance(), **settings})
         self._session = len(self.content["sessions"]) - 1
@@ -54,24 +60,31 @@ class Benchmark:
     def run(self) -> None:
         """All that is left to do."""
         for name in self._arguments.engines:
-            try:
-                with engines.start(name, self._cache) as engine:
-                    for case in self._arguments.cases:
+            with self._recorded(name), engines.start(name, self._cache) as engine:
+                known = self.content["engines"].setdefault(name, {"tables": {}})
+                known["version"] = engine.version
+                for case in self._arguments.cases:
+                    with self._recorded(f"{name} {case}"):
                         self._case(engine, CASES[case].sized(self._arguments.size), CASES[case].sized(SMALL))
-            except Exception as error:  # the other engines can still be measured
-                print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
-                self.content["engines"].setdefault(name, {})["error"] = f"{type(error).__name__}: {error}"
-                self._save()
+
+    @contextmanager
+    def _recorded(self, place: str) -> Iterator[None]:
+        """An engine or a table that fails is told, and leaves the others to be measured."""
+        try:
+            yield
+            self.content["errors"].pop(place, None)
+        except Exception as error:
+            self.content["errors"][place] = f"{type(error).__name__}: {error}"
+            print(f"{place} failed: {self.content['errors'][place]}", file=sys.stderr)
+        self._save()
 
     def _case(self, engine: Engine, case: Case, small: Case) -> None:
         print(f"\n{engine.name} {case.table}", flush=True)
-        known = self.content["engines"].setdefault(engine.name, {"version": engine.version, "tables": {}})
-        known.pop("error", None)
-        if case.name not in known["tables"] or not all(t in engine.loaded for t in (case.table, small.table)):
-            engine.load(small)
-            engine.load(case)
-            print(f"  loaded {engine.loaded[case.table]}")
-        table = known["tables"].setdefault(case.name, {"table": case.table, "samples": case.samples})
+        for wanted in (small, case):
+            engine.load(wanted)
+        print(f"  {engine.loaded[case.table]}", flush=True)
+        tables = self.content["engines"][engine.name]["tables"]
+        table = tables.setdefault(case.name, {"table": case.table, "samples": case.samples})
         table |= engine.loaded[case.table]
         engine.aggregate(case)
         if "aggregate_s" not in table:
@@ -104,11 +117,12 @@ class Benchmark:
         ]
 
     def _one(self, engine: Engine, case: Case, small: Case, rival: str, repeat: int) -> None:
-        began, cpu = time.monotonic(), engine.server_cpu()
+        began = time.monotonic()
         order = {
             "rival": rival,
             "job": asdict(Job(engine.name, engine.url, case.name, case.samples)),
             "small_job": asdict(Job(engine.name, engine.url, small.name, small.samples)),
+            "server_pid": engine.pid,
             "verify": repeat == 0,
             "limit_s": self._arguments.limit_s,
             "max_samples": self._arguments.max_samples,
@@ -120,9 +134,6 @@ class Benchmark:
             result["verified"] = result["digest"] == engine.loaded[verified.table]["digest"]
             if not result["verified"]:
                 result |= {"ok": False, "error": f"its digest is not that of the samples of {verified.table}"}
-        if result.get("ok") and repeat > 0:  # a run that is verified goes on after it was measured
-            time.sleep(0.05)
-            result["server_cpu_s"] = round(engine.server_cpu() - cpu, 3)
         key = {"engine": engine.name, "case": case.name, "rival": rival, "repeat": repeat, "session": self._session}
         seconds = time.monotonic() - began
         self.content["runs"].append({**key, "process_s": round(seconds, 2), **result})
@@ -183,7 +194,9 @@ def in_process(order: dict[str, Any], case: Case, timeout_s: float) -> dict[str,
             try:
                 process.wait(timeout_s)
             except subprocess.TimeoutExpired:
-                process.kill()
+                for pid in [process.pid, *children(process.pid)]:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
                 process.wait()
                 return {"ok": False, "error": f"no end after {timeout_s:.0f} s"}
         if not answer.exists():

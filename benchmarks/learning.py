@@ -20,6 +20,7 @@ from provenance import provenance, write
 from sklearn.linear_model import SGDClassifier
 
 import rowfeed
+from rowfeed.plan import Plan, choose_window
 
 NAME = "learning"
 SAMPLES, FEATURES, CLASSES, BATCH = 200_000, 20, 10, 64
@@ -27,6 +28,8 @@ TESTS = 10_000
 SEEDS = 5
 WINDOWS = 10
 """Windows in an epoch: memory_bytes is chosen so that a tenth of the table is mixed at a time."""
+
+SAMPLE_BYTES = 4 * FEATURES + 8
 
 COLUMNS = [f"c{i}" for i in range(FEATURES)]
 
@@ -59,12 +62,13 @@ def main() -> None:
     arguments = options.parser(__doc__).parse_args()
     count = max(4_000, SAMPLES // SIZES[arguments.size])
     content = {"size": arguments.size, **provenance(), "samples": count, "batch": BATCH, "seeds": SEEDS}
+    window = choose_window(memory_bytes(count), SAMPLE_BYTES, BATCH)
+    content |= {"window": window, "block": Plan(count, BATCH, window).block}
     found: dict[str, list[float]] = {"none": [], "rowfeed": [], "full": []}
     with tempfile.TemporaryDirectory() as directory:
         for seed in range(SEEDS):
             x, y = samples(seed, count)
             feed = table(Path(directory) / f"{seed}.db", x, y, seed)
-            content["window"], content["block"] = feed._plan.window, feed._plan.block
             found["none"].append(accuracy(in_memory(x, y, np.arange(count)), seed))
             found["rowfeed"].append(accuracy(feed, seed))
             found["full"].append(accuracy(in_memory(x, y, np.random.default_rng(seed).permutation(count)), seed))
@@ -81,8 +85,12 @@ def table(path: Path, x: Any, y: Any, seed: int) -> rowfeed.Feed:
     db.write(whole, np.concatenate([x, y[:, None].astype(np.float32)], axis=1), ids=np.arange(len(y)))
     inputs = rowfeed.Columns("sorted", sample="sample", columns=COLUMNS)
     target = rowfeed.Columns("sorted", sample="sample", columns="label", dtype="int64")
-    memory = 4 * (4 * FEATURES + 8) * (len(y) // WINDOWS)
-    return rowfeed.Feed(db, x=inputs, y=target, batch_size=BATCH, seed=seed, memory_bytes=memory)
+    return rowfeed.Feed(db, x=inputs, y=target, batch_size=BATCH, seed=seed, memory_bytes=memory_bytes(len(y)))
+
+
+def memory_bytes(count: int) -> int:
+    """What a feed of so many samples gets: a window is a quarter of it."""
+    return 4 * SAMPLE_BYTES * (count // WINDOWS)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from typing import Any
 import digest
 import rivals
 from job import Job
-from processes import children, cpu_seconds
+from processes import children, cpu_seconds, tree_cpu_seconds
 
 PEAK_INTERVAL_S = 0.25
 
@@ -57,7 +57,7 @@ def measure(rival: ModuleType, job: Job, order: dict[str, Any]) -> dict[str, Any
     most, limit = order["max_samples"] or job.samples, order["limit_s"]
     peaks = _Peaks() if rival.PROCESSES else None
     samples, first, complete = 0, 0.0, True
-    cpu = _client_cpu()
+    cpu, server_cpu = _client_cpu(), tree_cpu_seconds(order.get("server_pid"))
     started = now = time.perf_counter()
     with closing(rival.batches(job)) as batches:
         for batch in batches:
@@ -67,7 +67,7 @@ def measure(rival: ModuleType, job: Job, order: dict[str, Any]) -> dict[str, Any
             if samples < job.samples and (samples >= most or now - started - first > limit):
                 complete = False
                 break
-        cpu = _client_cpu() - cpu
+        cpu, server_cpu = _client_cpu() - cpu, tree_cpu_seconds(order.get("server_pid")) - server_cpu
         peak = peaks.stop() if peaks else _peak(os.getpid())
     return {
         "samples": samples,
@@ -75,6 +75,7 @@ def measure(rival: ModuleType, job: Job, order: dict[str, Any]) -> dict[str, Any
         "seconds": now - started,
         "first_batch_s": first,
         "client_cpu_s": cpu,
+        **({"server_cpu_s": server_cpu} if order.get("server_pid") else {}),
         "peak_bytes": peak,
     }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +32,11 @@ def add_cases(options: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def cache(given: Path | None) -> Iterator[Path]:
-    """The directory for data, which other users can enter; a temporary one ends with the context."""
+    """The directory for data, which other users can enter; a temporary one ends with the context.
+
+    SIGTERM leaves contexts as Ctrl-C does, so that no server stays behind.
+    """
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     if given:
         given.mkdir(parents=True, exist_ok=True)
         yield given.resolve()

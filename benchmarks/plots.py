@@ -29,16 +29,28 @@ def rates(engines: dict[str, list[list[Any]]], path: Path, mark: str) -> None:
             [m - min(found) for m, (_, *found) in zip(middle, rivals, strict=True)],
             [max(found) - m for m, (_, *found) in zip(middle, rivals, strict=True)],
         ]
-        names = [name for name, *_ in rivals]
-        colours = [OWN if name == "rowfeed" else OTHER for name in names]
-        bars = axis.barh(names, middle, xerr=spread, color=colours, error_kw={"elinewidth": 1, "capsize": 2})
-        axis.bar_label(bars, [f"{m:,.0f}" for m in middle], padding=6, fontsize=8)
-        axis.invert_yaxis()
+        for row, (name, *_) in enumerate(rivals):
+            colour = OWN if name == "rowfeed" else OTHER
+            low, high = spread[0][row], spread[1][row]
+            axis.errorbar(middle[row], row, xerr=[[low], [high]], fmt="o", color=colour, markersize=6, capsize=3)
+            axis.annotate(
+                f"{middle[row]:,.0f}",
+                (middle[row] + high, row),
+                (8, 0),
+                textcoords="offset points",
+                fontsize=8,
+                va="center",
+            )
+        axis.set_yticks(range(len(rivals)), [name for name, *_ in rivals])
+        axis.set_ylim(len(rivals) - 0.5, -0.5)
         axis.set_xscale("log")
         axis.set_title(engine, loc="left", fontsize=10, fontweight="bold")
         axis.tick_params(axis="y", length=0, labelsize=9)
+        axis.grid(axis="both", alpha=0.3)
         axis.spines[["top", "right", "left"]].set_visible(False)
         axis.margins(x=0.12)
+    least, most = axes[-1, 0].get_xlim()
+    axes[-1, 0].set_xlim(least, most * 2)  # room for the numbers
     axes[-1, 0].set_xlabel("samples per second (logarithmic; median, least and most)")
     _save(plt, figure, path, mark)
 

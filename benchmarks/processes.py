@@ -29,6 +29,13 @@ def cpu_seconds(pid: int, *, with_ended_children: bool = False) -> float:
     return 0.0
 
 
+def tree_cpu_seconds(pid: int | None) -> float:
+    """Of a server so far, in all its processes, also those that ended; 0 for no server."""
+    if pid is None:
+        return 0.0
+    return cpu_seconds(pid, with_ended_children=True) + sum(map(cpu_seconds, children(pid)))
+
+
 def _stat(pid: int) -> list[str]:
     """The fields of /proc/PID/stat after the name, which may hold spaces."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

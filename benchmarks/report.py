@@ -46,8 +46,8 @@ NAMES = {
 NOTES = """\
 - **samples/s**: an epoch from before the connection to the last batch, in a new process on a warm server; the import
   is not counted. Median, with the least and the most of n runs. Rivals take turns: A B C A B C.
-- **part**: runs that did not finish within {limit_s:g} seconds from their first batch on end with the share of the epoch
-  that they got through; the rate is that of this part, start included.
+- **part**: runs that did not finish within {limit_s:g} seconds from their first batch on end with the share of the
+  epoch that they got through; the rate is that of this part, start included.
 - **n**: {repeats} runs; {slow_repeats} of those that do not finish; fewer of those that take long with all around them:
   3 above 6 seconds, 2 above 15, one above 30.
 - **first batch**: seconds from before the connection to the first batch.
@@ -127,6 +127,8 @@ def epochs(page: Page, content: dict[str, Any]) -> None:
         f"{last['python']}, {', '.join(f'{k} {v}' for k, v in last['libraries'].items() if v)}. Commit "
         f"{last['commit']}, {last['date']}: `{last['command']}`."
     )
+    if content.get("errors"):
+        page.add("Failed: " + "; ".join(f"{place}: {error}" for place, error in content["errors"].items()) + ".")
     page.add("## One epoch, every way to it")
     drivers = [
         run["versions"]
@@ -248,8 +250,8 @@ def fit(page: Page, content: dict[str, Any]) -> None:
     """Training."""
     page.add("## Training: `fit` from the database against arrays in RAM")
     page.add(
-        f"`DenoisingAutoencoder`, {content['samples']:,} samples of cells28, batch {content['batch']}, one epoch after a "
-        "fit that compiled; arrays and database in turn in one process. Waiting is the share of the epoch that Keras "
+        f"`DenoisingAutoencoder`, {content['samples']:,} samples of cells28, batch {content['batch']}, one epoch after "
+        "a fit that compiled; arrays and database in turn in one process. Waiting is the share of the epoch that Keras "
         f"spent in asking for a batch. {_source(content)}"
     )
     rows = []
@@ -289,8 +291,8 @@ def first_batch(page: Page, content: dict[str, Any]) -> None:
             ]
         )
     page.add(
-        "Seconds of rowfeed in a new process, on cells28: to the feed, which lists the sample ids, and from there to the "
-        f"first batch, for which the first window is read. {_source(content)}"
+        "Seconds of rowfeed in a new process, on cells28: to the feed, which lists the sample ids, and from there to "
+        f"the first batch, for which the first window is read. {_source(content)}"
     )
     page.table(("", "rows", "feed", "first window", "together"), rows)
 
@@ -299,8 +301,8 @@ def growth(page: Page, content: dict[str, Any]) -> None:
     """A larger table."""
     page.add("## A larger table with the same memory")
     page.add(
-        f"rowfeed on SQLite, 28×28 samples with 50 rows each, `memory_bytes` {content['memory_bytes'] >> 20} MiB; each run "
-        f"a new process. {_source(content)}"
+        f"rowfeed on SQLite, 28×28 samples with 50 rows each, `memory_bytes` {content['memory_bytes'] >> 20} MiB; each "
+        f"run a new process. {_source(content)}"
     )
     rows = []
     for table in content["tables"]:
@@ -320,8 +322,8 @@ def learning(page: Page, content: dict[str, Any]) -> None:
     """What the order does to what is learned."""
     page.add("## Learning from a table sorted by its label")
     page.add(
-        f"A linear classifier, one epoch of {content['samples']:,} samples in 10 classes, batches of {content['batch']}; "
-        f"accuracy on other samples, mean ± standard deviation of {content['seeds']} seeds. rowfeed mixes "
+        f"A linear classifier, one epoch of {content['samples']:,} samples in 10 classes, batches of {content['batch']}"
+        f"; accuracy on other samples, mean ± standard deviation of {content['seeds']} seeds. rowfeed mixes "
         f"{content['window']:,} samples at a time, in blocks of {content['block']} neighbours. {_source(content)}"
     )
     names = {"none": "in the order of the table", "rowfeed": "**rowfeed**", "full": "a full shuffle of arrays in RAM"}

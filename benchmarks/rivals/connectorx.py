@@ -33,10 +33,10 @@ def supports(engine: str, case: Case) -> str | None:
 def batches(job: Job) -> Batches:
     """One epoch."""
     ids = connectorx.read_sql(url(job), list_ids(job), return_type="arrow").column("sample").to_numpy()
-    return window_batches(job, ids.astype(np.int64), reader(job))
+    return window_batches(job, ids.astype(np.int64), Reader(job))
 
 
-class reader:  # noqa: N801
+class Reader:
     """Reads samples by their ids."""
 
     def __init__(self, job: Job) -> None:

@@ -34,10 +34,10 @@ def batches(job: Job) -> Batches:
     """One epoch."""
     with closing(duckdb.connect(job.place.database, read_only=True)) as connection:
         ids = connection.execute(list_ids(job)).fetchnumpy()["sample"]
-        yield from window_batches(job, ids, reader(job, connection))
+        yield from window_batches(job, ids, Reader(job, connection))
 
 
-class reader:  # noqa: N801
+class Reader:
     """Reads samples by their ids, all of a window in one scan."""
 
     def __init__(self, job: Job, connection: duckdb.DuckDBPyConnection) -> None:

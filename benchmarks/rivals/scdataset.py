@@ -36,13 +36,13 @@ def batches(job: Job) -> Batches:
         import duckdb
 
         connection = duckdb.connect(job.place.database, read_only=True)
-        read = load("duckdb").reader(job, connection)
+        read = load("duckdb").Reader(job, connection)
         ids = connection.execute(list_ids(job)).fetchnumpy()["sample"]
     else:
         import connectorx
 
         source = load("connectorx")
-        read = source.reader(job)
+        read = source.Reader(job)
         ids = connectorx.read_sql(source.url(job), list_ids(job), return_type="arrow").column("sample").to_numpy()
 
     def fetch(ids: Ids, indices: Sequence[int]) -> Array:
