@@ -53,14 +53,21 @@ def open_url(engine: str, url: str, *, read_only: bool = True) -> Any:
     )
 
 
-def driver_name(engine: str) -> str:
-    """The distribution that `connect` uses."""
-    return {"sqlite": "sqlite3", "duckdb": "duckdb", "postgresql": "psycopg"}.get(engine, MYSQL_DRIVER)
+def distributions(engine: str, *, sqlalchemy: bool = False) -> list[str]:
+    """What `connect`, or the URL for SQLAlchemy, needs; nothing for SQLite, whose driver is Python's own."""
+    own = {"sqlite": [], "duckdb": ["duckdb"], "postgresql": ["psycopg"], "mariadb": [MYSQL_DRIVER]}[engine]
+    return [
+        *(["SQLAlchemy"] if sqlalchemy else []),
+        *own,
+        *(["duckdb-engine"] if sqlalchemy and engine == "duckdb" else []),
+    ]
 
 
 def sqlalchemy_url(job: Job) -> str:
     """The URL for rivals that take one; aggregated text is not cut off."""
     place = job.place
+    if job.engine == "duckdb":
+        return f"{job.url}?access_mode=read_only"
     if job.engine != "mariadb":
         return job.url
     driver = "mysqldb" if MYSQL_DRIVER == "mysqlclient" else "pymysql"

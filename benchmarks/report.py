@@ -45,23 +45,25 @@ NAMES = {
 
 NOTES = """\
 - **samples/s**: an epoch from before the connection to the last batch, in a new process on a warm server; the import
-  is not counted. Median, with the least and the most of n runs. Rivals take turns: A B C A B C.
+  is not counted, what it imports later is. Median, with the least and the most of n runs. Rivals take turns: A B C A
+  B C.
 - **part**: runs that did not finish within {limit_s:g} seconds from their first batch on end with the share of the
-  epoch that they got through; the rate is that of this part, start included.
-- **n**: {repeats} runs; {slow_repeats} of those that do not finish; fewer of those that take long with all around them:
-  3 above 6 seconds, 2 above 15, one above 30.
+  epoch that they got through; the rate is that of this part, start included. rowfeed, connectorx, ADBC and DuckDB +
+  numpy always finish.
+- **n**: {repeats} runs of these four; of others 2 where a run takes more than 6 seconds with all around it, one above
+  15, and {slow_repeats} where it does not finish.
 - **first batch**: seconds from before the connection to the first batch.
 - **client, server**: CPU seconds per million table rows; SQLite and DuckDB run in the client.
 - **memory**: peak resident memory of the client, of all its processes together.
 - **verified**: another epoch of the same code has the digest of the samples that were written to the table: every
-  sample once, every value right. *small* where that was checked on a table of 1/1000 of the samples, since the epoch
-  takes too long.
+  sample once, every value right. *small* where that was checked on a table of 1/1000 of the samples, since the
+  epoch takes too long.
 - **order**: what a batch is drawn from. *blocks* is rowfeed's own order: connectorx, ADBC, DuckDB and scDataset are
   given windows and blocks of the same size, and all but scDataset the same sample ids in each window, read one window
   ahead as rowfeed does.
 - **engine alone**: `SELECT sample, COUNT(*), SUM(value) … GROUP BY sample` over all rows, one connection: it sends
   nothing. **numpy alone**: decoding packed rows in memory, scattering them into windows and cutting these into batches:
-  nobody reads.
+  no database is read.
 - Tools that go by rows (Ray, Hugging Face, tf.data) are given one row for each sample, its cells joined to a text by
   the server; they have no other way to sparse samples. MariaDB's FLOAT columns are cast to DOUBLE for drivers that
   read text, which the server would print with 6 digits.
@@ -124,8 +126,11 @@ def epochs(page: Page, content: dict[str, Any]) -> None:
     page.add(
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_bytes'] / 2**30:.0f} GiB, {machine['system']}; "
         f"client and server share {'no core' if last['pin'] else 'the cores'}. {'; '.join(servers)}. Python "
-        f"{last['python']}, {', '.join(f'{k} {v}' for k, v in last['libraries'].items() if v)}. Commit "
-        f"{last['commit']}, {last['date']}: `{last['command']}`."
+        f"{last['python']}, {', '.join(f'{k} {v}' for k, v in last['libraries'].items() if v)}."
+    )
+    used = sorted({run["session"] for run in content["runs"] if run["ok"]})
+    page.add(
+        *(f"- Commit {s['commit']}, {s['date']}: `{s['command']}`" for s in map(content["sessions"].__getitem__, used))
     )
     if content.get("errors"):
         page.add("Failed: " + "; ".join(f"{place}: {error}" for place, error in content["errors"].items()) + ".")

@@ -20,14 +20,12 @@ PROCESSES = False
 
 def version(engine: str) -> dict[str, str]:
     """What it uses."""
-    return versions(drivers.driver_name(engine)) if engine != "sqlite" else {}
+    return versions(*drivers.distributions(engine))
 
 
 def supports(engine: str, case: Case) -> str | None:
     """What the post does: matrices of cells."""
-    if case.cells is None:
-        return "it makes matrices of cells"
-    return "its loop is for the row drivers of servers and SQLite" if engine == "duckdb" else None
+    return None if case.cells else "it makes matrices of cells"
 
 
 def batches(job: Job) -> Batches:

@@ -23,12 +23,12 @@ CHUNK_ROWS = 100_000
 
 def version(engine: str) -> dict[str, str]:
     """What it uses."""
-    return versions("pandas", "SQLAlchemy", *([drivers.driver_name(engine)] if engine != "sqlite" else []))
+    return versions("pandas", *drivers.distributions(engine, sqlalchemy=True))
 
 
 def supports(engine: str, case: Case) -> str | None:
-    """What SQLAlchemy has a dialect for."""
-    return "it reads through SQLAlchemy, which has no dialect for DuckDB 2" if engine == "duckdb" else None
+    """Everything: SQLAlchemy has a dialect for each."""
+    return None
 
 
 def batches(job: Job) -> Batches:

@@ -30,7 +30,7 @@ BUFFER_BYTES = 64 * 2**20
 
 def version(engine: str) -> dict[str, str]:
     """What it uses."""
-    return versions("ray", *([drivers.driver_name(engine)] if engine != "sqlite" else []))
+    return versions("ray", *drivers.distributions(engine))
 
 
 def supports(engine: str, case: Case) -> str | None:

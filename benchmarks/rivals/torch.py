@@ -24,19 +24,25 @@ WORKERS = 2
 
 def version(engine: str) -> dict[str, str]:
     """What it uses."""
-    return versions("torch", *([drivers.driver_name(engine)] if engine != "sqlite" else []))
+    return versions("torch", *drivers.distributions(engine))
 
 
 def supports(engine: str, case: Case) -> str | None:
-    """Every DB-API that a forked process can open anew."""
-    return "its workers are forked, which DuckDB does not survive" if engine == "duckdb" else None
+    """Every DB-API."""
+    return None
 
 
 def batches(job: Job) -> Batches:
     """One epoch."""
     order = torch.Generator().manual_seed(job.seed)
+    start = "spawn" if job.engine == "duckdb" else None  # DuckDB does not survive a fork
     loader = DataLoader(
-        Samples(job), batch_size=job.case.batch_size, shuffle=True, num_workers=WORKERS, generator=order
+        Samples(job),
+        batch_size=job.case.batch_size,
+        shuffle=True,
+        num_workers=WORKERS,
+        generator=order,
+        multiprocessing_context=start,
     )
     for batch in loader:
         yield job.case.parts(batch.numpy())
@@ -49,7 +55,7 @@ class Samples(Dataset[Any]):
         self._case = job.case
         self._job = job
         self._cursor: Any = None
-        mark = "?" if job.engine == "sqlite" else "%s"
+        mark = "?" if job.engine in ("sqlite", "duckdb") else "%s"
         keys = "y, x, " if self._case.cells else ""
         self._query = f"SELECT {keys}{drivers.values(job)} FROM {self._case.table} WHERE sample = {mark}"
         with closing(drivers.connect(job)) as connection:
