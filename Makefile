@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check install -c constraints.txt
 OUT ?= demo
 URL ?=
+CACHE ?=
+BENCH := .venv-bench
+BENCHMARK := PYTHONPATH=src $(BENCH)/bin/python benchmarks $(if $(CACHE),--cache $(CACHE))
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow servers lint format clean
+.PHONY: help demo test test-slow bench bench-quick servers lint format clean
 
 help:  ## print the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
 demo: $(VENV)/demo  ## train on real digits from a SQLite file, or from URL=…; pictures and report in ./demo
 	$(BIN)/rowfeed demo --out $(OUT) $(if $(URL),--url '$(URL)') $(ARGS)
@@ -26,6 +29,12 @@ test: $(VENV)/test servers  ## run the tests: Keras on JAX and TensorFlow, and o
 test-slow: $(VENV)/test servers  ## run the long versions of the tests as well
 	ROWFEED_SLOW=1 KERAS_BACKEND=jax $(BIN)/python -m pytest --timeout=3600 $(ARGS)
 
+bench: $(BENCH)/ready servers  ## measure against every other way: about an hour on a quiet machine; docs/benchmarks.md
+	$(BENCHMARK) --size full $(ARGS)
+
+bench-quick: $(BENCH)/ready servers  ## the same on small tables, to see that it works; page in ./build/bench-quick
+	$(BENCHMARK) --size quick --results build/bench-quick --page build/bench-quick/benchmarks.md $(ARGS)
+
 lint: $(VENV)/lint  ## check format, style and types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -36,7 +45,7 @@ format: $(VENV)/lint  ## format the code
 	$(BIN)/ruff check --fix
 
 clean:  ## remove what make made
-	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) build demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -48,6 +57,16 @@ $(VENV)/demo: $(VENV)/python pyproject.toml constraints.txt
 
 $(VENV)/test: $(VENV)/demo
 	$(PIP) -e '.[demo,test]' tensorflow-cpu
+	@touch $@
+
+# mysqlclient is compiled: without a compiler PyMySQL takes its place. A CPU build of torch: plain `torch` would bring CUDA.
+$(BENCH)/ready: benchmarks/constraints.txt benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/pip --quiet --disable-pip-version-check install -c benchmarks/constraints.txt -r benchmarks/requirements.txt
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq gcc libmariadb-dev pkg-config >/dev/null; fi || true
+	$(BENCH)/bin/pip --quiet --disable-pip-version-check install -c benchmarks/constraints.txt mysqlclient \
+		|| echo "mysqlclient cannot be compiled here: PyMySQL takes its place."
 	@touch $@
 
 # The tests start servers of their own; these are only the programs. RUNLEVEL=1: do not start any as a service.

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 VARIABLE = "ROWFEED_TEST_MYSQL_URL"
@@ -33,26 +33,33 @@ def why_missing() -> str | None:
 
 
 @contextmanager
-def mariadb_server(*options: str) -> Iterator[str]:
+def mariadb_server(*options: str, keep: Path | None = None) -> Iterator[str]:
     """The URL of an administrator on a server that ends with the context: the given one, or a private one.
 
     Args:
         options: Further options of `mariadbd`.
+        keep: A directory that stays, with its data, for a later server. None: a temporary one.
     """
     given = os.environ.get(VARIABLE)
     if given:
         yield given
         return
-    with private_server(*options) as server:
+    with private_server(*options, keep=keep) as server:
         yield server.url
 
 
 @contextmanager
-def private_server(*options: str) -> Iterator[Server]:
-    """A server of its own, which can be killed and started again, in a new directory."""
-    with tempfile.TemporaryDirectory(prefix="rowfeed-mariadb-") as name:
+def private_server(*options: str, keep: Path | None = None) -> Iterator[Server]:
+    """A server of its own, which can be killed and started again.
+
+    Args:
+        options: Further options of `mariadbd`.
+        keep: A directory that stays, with its data, for a later server. None: a temporary one.
+    """
+    with nullcontext(keep) if keep else tempfile.TemporaryDirectory(prefix="rowfeed-mariadb-") as name:
         server = Server(Path(name), options)
-        server.install()
+        if not (server.directory / "data" / "mysql").exists():
+            server.install()
         server.start()
         try:
             yield server

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 VARIABLE = "ROWFEED_TEST_POSTGRESQL_URL"
@@ -34,25 +34,33 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """The URL of an administrator, postgresql+psycopg://…, on a server that lives as long as the context."""
+def server(keep: Path | None = None, **settings: str) -> Iterator[str]:
+    """The URL of an administrator, postgresql+psycopg://…, on a server that lives as long as the context.
+
+    Args:
+        keep: See `private_server`.
+        settings: Likewise.
+    """
     if os.environ.get(VARIABLE):
         yield os.environ[VARIABLE]
         return
-    with private_server() as found:
+    with private_server(keep, **settings) as found:
         yield found.url
 
 
 @contextmanager
-def private_server(**settings: str) -> Iterator[Server]:
-    """A server of its own, which can be killed and started again, in a new directory.
+def private_server(keep: Path | None = None, **settings: str) -> Iterator[Server]:
+    """A server of its own, which can be killed and started again.
 
     Args:
+        keep: A directory that stays, with its data, for a later server. None: a temporary one.
         settings: Further settings of `postgres`. Of a certificate and its key the server gets copies.
     """
-    with tempfile.TemporaryDirectory(prefix="rowfeed-postgresql-", ignore_cleanup_errors=True) as directory:
+    temporary = tempfile.TemporaryDirectory(prefix="rowfeed-postgresql-", ignore_cleanup_errors=True)
+    with nullcontext(str(keep)) if keep else temporary as directory:
         found = Server(Path(directory), settings)
-        found.install()
+        if not (found.data / "PG_VERSION").exists():
+            found.install()
         found.start()
         try:
             yield found

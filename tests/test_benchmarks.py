@@ -1,0 +1,179 @@
+"""The benchmarks: tables made from their names alone, digests that notice what is wrong, a page that is its JSON."""
+
+# ruff: noqa: E402 (the source distribution has no benchmarks: skip before importing them)
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rowfeed
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+if not BENCHMARKS.exists():
+    pytest.skip("benchmarks are not part of the source distribution", allow_module_level=True)
+
+sys.path.append(str(BENCHMARKS))
+
+import cases
+import digest
+import job
+import report
+import windows
+
+RIVALS = sorted(path.stem for path in (BENCHMARKS / "rivals").glob("[!_]*.py"))
+
+
+def whole(case: cases.Case) -> np.ndarray:
+    """All samples of a case, labels in a last column."""
+    return np.concatenate([array for _, array in case.chunks()])
+
+
+def small(name: str) -> cases.Case:
+    """A case with few samples in small chunks."""
+    return cases.Case(**{**cases.CASES[name].__dict__, "samples": 120, "chunk": 50})
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("users4", "be3311b4280f6f54"),
+        ("cells28", "61f800300d723db1"),
+        ("wide128", "a99b2c64670089e3"),
+        ("columns20", "c131f7122b55bf26"),
+    ],
+)
+def test_tables_are_the_same_on_every_machine(name: str, expected: str) -> None:
+    """Samples come from the name alone, so their digest can be written down."""
+    case = small(name)
+    assert digest.total(digest.samples(case.parts(array)) for _, array in case.chunks()) == expected
+
+
+@pytest.mark.parametrize("name", sorted(cases.CASES))
+def test_a_smaller_table_is_the_beginning_of_a_larger_one(name: str) -> None:
+    """What is verified on a small table are samples of the large one."""
+    case = small(name)
+    np.testing.assert_array_equal(whole(case.of(70)), whole(case)[:70])
+
+
+def test_cells_are_as_many_and_as_large_as_the_case_says() -> None:
+    """1 to 9 cells from −7 to 17, all of them; 50 from 1 to 255."""
+    few = whole(cases.CASES["users4"].of(20_000)).reshape(20_000, -1)
+    assert set(np.unique(np.count_nonzero(few, axis=1))) == set(range(1, 10))
+    assert set(np.unique(few)) == set(range(-7, 18))
+    many = whole(cases.CASES["cells28"].of(200)).reshape(200, -1)
+    assert set(np.count_nonzero(many, axis=1)) == {50}
+    assert many.max() == 255
+    assert many[many != 0].min() == 1
+
+
+def test_digests_do_not_depend_on_order_or_batches() -> None:
+    """A permutation that contains a 3-cycle, in batches of other sizes, has the same digest."""
+    case = small("columns20")
+    array = whole(case)
+    mixed = np.concatenate([array[[1, 2, 0]], array[:2:-1]])
+    cut = [digest.samples(case.parts(part)) for part in np.array_split(mixed, 7)]
+    assert digest.total(cut) == digest.total([digest.samples(case.parts(array))])
+
+
+@pytest.mark.parametrize("fault", ["value", "cell", "swapped", "missing", "twice", "label"])
+def test_digests_notice(fault: str) -> None:
+    """A wrong value, a value in another cell, values of two samples exchanged, a sample that is missing or double."""
+    array = np.arange(1, 31, dtype=np.float32).reshape(5, 6)
+    label = np.arange(5, dtype=np.float32)
+    right = digest.samples((array, label))
+    wrong, labels = array.copy(), label.copy()
+    if fault == "value":
+        wrong[3, 3] += 1
+    elif fault == "cell":
+        wrong[2, :2] = wrong[2, 1::-1]
+    elif fault == "swapped":
+        wrong[[0, 1], 0] = wrong[[1, 0], 0]
+    elif fault == "missing":
+        wrong, labels = wrong[1:], labels[1:]
+    elif fault == "twice":
+        wrong[1], labels[1] = wrong[0], labels[0]
+    else:
+        labels[[0, 1]] = labels[[1, 0]]
+    assert digest.samples((wrong, labels)) != right
+
+
+@pytest.mark.parametrize("name", ["users4", "columns20"])
+def test_windows_are_those_of_a_feed(name: str, tmp_path: Path) -> None:
+    """Rivals that are given rowfeed's windows read the same samples, batch by batch, as a feed with default options."""
+    case = small(name)
+    db = rowfeed.connect(f"sqlite:///{tmp_path / 'bench.db'}")
+    db.write(case.layout(), whole(case))
+    x, y = case.layouts()
+    feed = rowfeed.Feed(db, x=x, y=y, batch_size=case.batch_size)
+
+    def read(portions: list[np.ndarray]) -> list[list[np.ndarray]]:
+        sample, *columns = (np.concatenate(c) for c in zip(*case.layout().unload(whole(case)), strict=True))
+        chosen = np.isin(sample, np.concatenate(portions))
+        return [[column[chosen] for column in (sample, *columns)]]
+
+    task = job.Job("sqlite", str(db.url), name, case.samples)
+    found = list(windows.batches(task, feed.sample_ids, read))
+    expected = [batch if isinstance(batch, tuple) else (batch,) for batch in feed]
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        for left, right in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+def test_reading_ahead_passes_errors_on_and_ends() -> None:
+    """What the thread raises arrives; a reader that stops early leaves no thread."""
+
+    def broken():
+        yield 1
+        raise ValueError("no more")
+
+    items = windows.ahead(broken())
+    assert next(items) == 1
+    with pytest.raises(ValueError, match="no more"):
+        next(items)
+    endless = windows.ahead(iter(int, 1))
+    assert next(endless) == 0
+    endless.close()
+
+
+@pytest.mark.parametrize("rival", RIVALS)
+def test_rivals_have_one_shape(rival: str) -> None:
+    """The same names in every file, read without importing what it needs."""
+    tree = ast.parse((BENCHMARKS / "rivals" / f"{rival}.py").read_text())
+    constants = {ast.unparse(t) for node in tree.body if isinstance(node, ast.Assign) for t in node.targets}
+    functions = {node.name: len(node.args.args) for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert {"NAME", "ORDER", "PROCESSES"} <= constants
+    assert functions.items() >= {"version": 1, "supports": 2, "batches": 1}.items()
+
+
+def test_every_rival_is_run_and_named() -> None:
+    """A file that is not in the list would never be measured."""
+    listed = importlib.import_module("rivals").RIVALS
+    assert sorted(listed) == RIVALS
+    assert set(report.NAMES) == set(listed)
+    assert set(report.CASES) == set(cases.CASES)
+
+
+def test_the_page_is_that_of_the_results() -> None:
+    """Nobody edits `docs/benchmarks.md` or forgets to make it anew: python benchmarks/report.py."""
+    assert report.problems(report.build(report.RESULTS), report.PAGE) == []
+
+
+def test_a_page_of_other_results_is_noticed(tmp_path: Path) -> None:
+    """The check can fail: on a number in the page, and on a picture of other numbers."""
+    for path in report.RESULTS.glob("*.json"):
+        (tmp_path / path.name).write_text(path.read_text())
+    content = json.loads((tmp_path / "learning.json").read_text())
+    content["accuracy"]["full"][0] /= 2
+    (tmp_path / "learning.json").write_text(json.dumps(content))
+    assert report.problems(report.build(tmp_path), report.PAGE) == [
+        "benchmarks.md is not the page of the results",
+        "benchmarks-learning.png does not show the results",
+    ]
