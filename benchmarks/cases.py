@@ -15,7 +15,7 @@ from rowfeed.layouts import Layout
 
 Array = npt.NDArray[np.float32]
 
-SIZES = {"full": 1, "quick": 50, "tiny": 1000}
+SIZES = {"full": 1, "tenth": 10, "quick": 50, "tiny": 1000}
 """Names of sizes, and by how much each divides the number of samples."""
 
 

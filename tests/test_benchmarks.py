@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import json
 import sys
@@ -105,13 +106,20 @@ def test_digests_notice(fault: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["users4", "columns20"])
-def test_windows_are_those_of_a_feed(name: str, tmp_path: Path) -> None:
-    """Rivals that are given rowfeed's windows read the same samples, batch by batch, as a feed with default options."""
-    case = small(name)
+@pytest.mark.parametrize("batches_per_window", [None, 2])
+def test_windows_are_those_of_a_feed(
+    name: str, batches_per_window: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rivals that are given rowfeed's windows read the same samples, batch by batch, as a feed: one window or several."""
+    case = dataclasses.replace(small(name), batch_size=7)
+    monkeypatch.setitem(cases.CASES, name, case)
+    if batches_per_window:
+        monkeypatch.setattr(windows, "DEFAULT_MEMORY_BYTES", 4 * case.sample_bytes * 7 * batches_per_window)
     db = rowfeed.connect(f"sqlite:///{tmp_path / 'bench.db'}")
     db.write(case.layout(), whole(case))
     x, y = case.layouts()
-    feed = rowfeed.Feed(db, x=x, y=y, batch_size=case.batch_size)
+    feed = rowfeed.Feed(db, x=x, y=y, batch_size=7, memory_bytes=windows.DEFAULT_MEMORY_BYTES)
+    assert (windows.plan(case, case.samples, 0).windows > 2) == bool(batches_per_window)
 
     def read(portions: list[np.ndarray]) -> list[list[np.ndarray]]:
         sample, *columns = (np.concatenate(c) for c in zip(*case.layout().unload(whole(case)), strict=True))
