@@ -1,8 +1,9 @@
 """Users with a 4 x 4 matrix each: into a table, and from there through a denoising autoencoder.
 
-    python examples/user_matrix.py [URL]
+    python examples/user_matrix.py [URL [USERS]]
 
-URL is any database that SQLAlchemy reaches, where the table USER_MATRIX is replaced. Default: a new SQLite file.
+URL is any database that SQLAlchemy reaches, where the table USER_MATRIX is replaced. Default: a new SQLite file, and
+1,000 users.
 """
 
 import os
@@ -16,21 +17,19 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import rowfeed
 from rowfeed.keras import DenoisingAutoencoder
 
-USERS = 1_000
 
-
-def main(url: str) -> None:
+def main(url: str, users: int = 1_000) -> None:
     """Write, feed, train."""
     db = rowfeed.connect(url)
     grid = rowfeed.Grid("USER_MATRIX", sample="user_id", axes=("x", "y"), value="value", shape=(4, 4))
 
     # A row for each cell that is not 0. Some users have none: they are samples all the same, named by their ids.
     rng = np.random.default_rng(0)
-    matrices = rng.integers(-7, 17, (USERS, 4, 4), endpoint=True) * (rng.random((USERS, 4, 4)) < 0.3)
+    matrices = rng.integers(-7, 17, (users, 4, 4), endpoint=True) * (rng.random((users, 4, 4)) < 0.3)
     rows = db.write(grid, matrices, if_exists="replace")
-    print(f"{rows} rows of {USERS} users")
+    print(f"{rows} rows of {users} users")
 
-    feed = rowfeed.Feed(db, x=grid, y=grid, samples=range(USERS), batch_size=20, seed=0)
+    feed = rowfeed.Feed(db, x=grid, y=grid, samples=range(users), batch_size=20, seed=0)
     train, validation = feed.split(0.8, 0.2)
 
     model = DenoisingAutoencoder((4, 4), noise=0.5, seed=0).adapt(train)
@@ -46,7 +45,7 @@ def main(url: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        main(sys.argv[1])
+        main(sys.argv[1], *map(int, sys.argv[2:3]))
     else:
         with tempfile.TemporaryDirectory() as directory:
             main(f"sqlite:///{directory}/users.db")

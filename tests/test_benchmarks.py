@@ -110,7 +110,7 @@ def test_digests_notice(fault: str) -> None:
 def test_windows_are_those_of_a_feed(
     name: str, batches_per_window: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rivals that are given rowfeed's windows read the same samples, batch by batch, as a feed: one window or several."""
+    """Rivals with rowfeed's windows read the same samples, batch by batch, as a feed: one window or several."""
     case = dataclasses.replace(small(name), batch_size=7)
     monkeypatch.setitem(cases.CASES, name, case)
     if batches_per_window:
