@@ -117,8 +117,6 @@ class Database:
     retry_s: float = DEFAULT_RETRY_S
     plain_rows: bool = False
     engine: sa.Engine | None = field(default=None, compare=False)
-    engines: dict[tuple[sa.URL, bool], sa.Engine] = field(default_factory=dict, compare=False)
-    """By URL and whether they only read: SQLAlchemy's, which hold no connection here, but what was compiled."""
 
     @property
     def label(self) -> str:
@@ -181,7 +179,7 @@ class Database:
         return write(self, layout, arrays, ids, if_exists)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "url": public(self.url), "engine": None, "engines": {}}
+        return {**self.__dict__, "url": public(self.url), "engine": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():

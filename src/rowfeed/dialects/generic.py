@@ -57,10 +57,7 @@ class Session(Storage):
         database = replace(database, url=database.full_url())  # its source is asked once
         with cls._translation_of(database)(Exception):  # a driver may refuse an option in any way: TypeError, OSError
             if database.engine is None:
-                key = (database.url, read_only)
-                if key not in database.engines:
-                    database.engines[key] = cls._engine(database, read_only=read_only)
-                connection = database.engines[key].connect()
+                connection = cls._engine(database, read_only=read_only).connect()
             else:
                 connection = database.engine.connect()
                 connection.detach()
