@@ -52,7 +52,8 @@ class Benchmark:
         self._arguments, self._cache = arguments, cache
         found = None if arguments.fresh else read(arguments.results, NAME)
         if found and found["size"] != arguments.size:
-            raise SystemExit(f"expected results of size {arguments.size}; got {found['size']}. Pass --fresh.")
+            print(f"The results there are of size {found['size']}: those of size {arguments.size} take their place.")
+            found = None
         self.content: dict[str, Any] = found or {"size": arguments.size, "sessions": [], "engines": {}, "runs": []}
         self.content.setdefault("errors", {})
         self.content["runs"] = [run for run in self.content["runs"] if run["ok"]]
