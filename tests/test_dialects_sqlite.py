@@ -157,6 +157,9 @@ class TestStorageClasses:
             ([2**53 + 1, 3.0, 1], "int64", [9_007_199_254_740_993, 3, 1]),
             ([INF, -INF, 1], "float32", [INF, -INF, 1]),
             ([INF, 0.5, 1], "float16", [INF, 0.5, 1]),
+            ([2049.0, 4099.0, -2051.0], "float16", [2048, 4100, -2052]),
+            ([2049.0, 1.5, 2048], "float16", [2048, 1.5, 2048]),
+            ([2.0**24 + 1, 3.0, 1.0], "float32", [16_777_216, 3, 1]),
             ([1e18, 1.0, 2.0], "int64", [10**18, 1, 2]),
             ([1.0, 0.0, 1], "bool", [True, False, True]),
         ],
@@ -181,6 +184,7 @@ class TestStorageClasses:
             ([INF, 1], "int64", "inf"),
             ([-1, 1], "uint64", "-1"),
             ([2, 1], "bool", "2"),
+            ([2049, 1.0], "float16", "2049"),
         ],
     )
     def test_what_is_refused(self, tmp_path, plain, values, dtype, shown):

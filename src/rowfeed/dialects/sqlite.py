@@ -306,14 +306,14 @@ def _aggregate(
     """
     values = []
     for index in range(len(selection.values)):
-        value = selection.rows.c[f"value{index}"]
+        value, limit = selection.rows.c[f"value{index}"], _whole_limit(selection.values[index].dtype)
         kind, whole = sa.func.typeof(value), sa.cast(value, sa.Integer)
         unsigned = [value != _number(0)] if signed_zeros[index] else []
         exact = sa.func.printf(sa.literal_column("'%!.17g'"), value)
         number = sa.case(
             (kind == sa.literal_column("'integer'"), value),
             (kind != sa.literal_column("'real'"), sa.null()),
-            (sa.and_(value == whole, whole.between(_number(-WHOLE), _number(WHOLE)), *unsigned), whole),
+            (sa.and_(value == whole, whole.between(_number(-limit), _number(limit)), *unsigned), whole),
             else_=exact,
         )
         if selection.null == "fill" and _printable(selection.fill):
@@ -342,8 +342,13 @@ def _columns(
     return ColumnData(request, sample, cell, tuple(columns))
 
 
-WHOLE = 2**24
-"""Whole reals up to here are printed as integers, in a third of the time: every float dtype holds these exactly."""
+def _whole_limit(dtype: np.dtype[Any]) -> int:
+    """Whole reals up to here are printed as integers, in two thirds of the time: the dtype holds each of them.
+
+    Beyond, an integer must be refused where a real is rounded.
+    """
+    return min(2**24, 2 ** (np.finfo(dtype).nmant + 1)) if dtype.kind == "f" else 2**24
+
 
 PRINTED_EXACTLY = 1e100
 """Reals below this are printed exactly by SQLite's `%!.17g`; of 400,000 random ones some from 1e102 on were not."""
