@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
 import rowfeed
+from rowfeed.request import Request
 
 ENGINES = ["sqlite", "duckdb", "mariadb", "postgresql"]
 NUMBERS = itertools.count()
@@ -60,3 +62,33 @@ def place(engine, request, directory):
     finally:
         with admin.connect() as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name}")
+
+
+@contextmanager
+def opened(request, directories, prepare):
+    """A function (engine, way) that gives a session: made, in a place of its own, when it is first asked for.
+
+    Args:
+        request: For the fixtures of servers.
+        directories: Makes a directory: `tmp_path_factory.mktemp`.
+        prepare: Called once for each place, with it and an ExitStack for what is to be undone.
+    """
+    with ExitStack() as stack:
+        places, sessions = {}, {}
+
+        def session(engine, way):
+            if engine not in places:
+                places[engine] = stack.enter_context(place(engine, request, directories(engine)))
+                prepare(places[engine], stack)
+            if (engine, way) not in sessions:
+                sessions[engine, way] = stack.enter_context(places[engine].connect(way == "plain").open())
+            return sessions[engine, way]
+
+        yield session
+
+
+def read(session, layout, selection, ids):
+    """One request: what a feed's batch of these ids holds."""
+    out = layout.empty(len(ids))
+    layout.scatter(session.read(Request(selection, np.array(ids))), np.arange(len(ids)), out)
+    return out

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from contextlib import ExitStack
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from engines import ENGINES, place
+from engines import ENGINES, opened, place, read
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import SLOW, examples
 
 import rowfeed
 from rowfeed.dates import MICROSECONDS
-from rowfeed.request import Request
 
 DAY = 86_400_000_000
 UNITS = {"D": DAY, "h": DAY // 24, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
@@ -120,40 +118,30 @@ def quoted(engine, kind, text):
     return f"'{text}'" if engine in ("mariadb", "sqlite") else f"CAST('{text}' AS {kind})"
 
 
+def create(where, stack):
+    """All tables of an engine, on a server whose zone is not UTC from then on."""
+    engine = where.engine
+    for kind, values in TYPES[engine].items():
+        table = TABLES[engine, kind]
+        default = " NULL" if kind.startswith("TIMESTAMP(") else ""
+        rows = ", ".join(f"({i}, {quoted(engine, kind, text)})" for i, text in enumerate(values))
+        zone = ["SET time_zone = '+00:00'"] if engine == "mariadb" else []
+        where.run(f"CREATE TABLE {table} (id INT PRIMARY KEY, v {kind}{default})")
+        where.run(*zone, f"INSERT INTO {table} VALUES {rows}")
+    if engine == "mariadb":
+        where.run("SET GLOBAL time_zone = '+02:00'")
+        stack.callback(where.run, "SET GLOBAL time_zone = 'SYSTEM'")
+    if engine == "postgresql":
+        database = sa.make_url(where.url).database
+        where.run(f"ALTER DATABASE {database} SET timezone = 'Europe/Berlin'")
+        where.run(f"ALTER DATABASE {database} SET datestyle = 'SQL, DMY'")
+
+
 @pytest.fixture(scope="module")
 def sessions(request, tmp_path_factory):
-    """A session on each engine with tables of all its types, on servers whose zone is Berlin."""
-    with ExitStack() as stack:
-        opened = {}
-
-        def session(engine, way):
-            if engine not in opened:
-                where = opened[engine] = stack.enter_context(place(engine, request, tmp_path_factory.mktemp(engine)))
-                for kind, values in TYPES[engine].items():
-                    table = TABLES[engine, kind]
-                    default = " NULL" if kind.startswith("TIMESTAMP(") else ""
-                    rows = ", ".join(f"({i}, {quoted(engine, kind, text)})" for i, text in enumerate(values))
-                    zone = ["SET time_zone = '+00:00'"] if engine == "mariadb" else []
-                    where.run(f"CREATE TABLE {table} (id INT PRIMARY KEY, v {kind}{default})")
-                    where.run(*zone, f"INSERT INTO {table} VALUES {rows}")
-                if engine == "mariadb":
-                    where.run("SET GLOBAL time_zone = '+02:00'")
-                    stack.callback(where.run, "SET GLOBAL time_zone = 'SYSTEM'")
-                if engine == "postgresql":
-                    database = sa.make_url(where.url).database
-                    where.run(f"ALTER DATABASE {database} SET timezone = 'Europe/Berlin'")
-                    where.run(f"ALTER DATABASE {database} SET datestyle = 'SQL, DMY'")
-            if (engine, way) not in opened:
-                opened[engine, way] = stack.enter_context(opened[engine].connect(way == "plain").open())
-            return opened[engine, way]
-
+    """A session on each engine with tables of all its types."""
+    with opened(request, tmp_path_factory.mktemp, create) as session:
         yield session
-
-
-def read(session, layout, selection, ids):
-    out = layout.empty(len(ids))
-    layout.scatter(session.read(Request(selection, np.array(ids))), np.arange(len(ids)), out)
-    return out
 
 
 @pytest.mark.parametrize(("engine", "way", "kind", "dtype"), CASES)

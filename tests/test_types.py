@@ -8,19 +8,17 @@ from __future__ import annotations
 import math
 import re
 import struct
-from contextlib import ExitStack
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from engines import ENGINES, place
+from engines import ENGINES, opened, place, read
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import SLOW, examples
 
 import rowfeed
-from rowfeed.request import Request
 
 INF, NAN = math.inf, math.nan
 INTEGERS = {f"{sign}int{bits}": (bits, sign == "") for bits in (8, 16, 32, 64) for sign in ("", "u")} | {"bool": (1, 0)}
@@ -155,7 +153,7 @@ def literal(engine, kind, value):
     return text if engine == "mariadb" else f"CAST('{text}' AS {kind})"
 
 
-def create(where):
+def create(where, _):
     """All tables of an engine: rows (number of the value, value)."""
     for kind, values in TYPES[where.engine].items():
         table = TABLES[where.engine, kind]
@@ -169,26 +167,9 @@ def create(where):
 
 @pytest.fixture(scope="module")
 def sessions(request, tmp_path_factory):
-    """A session on each engine, made when it is first asked for."""
-    with ExitStack() as stack:
-        opened = {}
-
-        def session(engine, way):
-            if engine not in opened:
-                opened[engine] = stack.enter_context(place(engine, request, tmp_path_factory.mktemp(engine)))
-                create(opened[engine])
-            if (engine, way) not in opened:
-                opened[engine, way] = stack.enter_context(opened[engine].connect(way == "plain").open())
-            return opened[engine, way]
-
+    """A session on each engine."""
+    with opened(request, tmp_path_factory.mktemp, create) as session:
         yield session
-
-
-def read(session, layout, selection, ids):
-    """One request: what a feed's batch of these ids holds."""
-    out = layout.empty(len(ids))
-    layout.scatter(session.read(Request(selection, np.array(ids))), np.arange(len(ids)), out)
-    return out
 
 
 def bits_of(array):
