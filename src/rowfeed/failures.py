@@ -11,7 +11,7 @@ from traceback import clear_frames
 import sqlalchemy as sa
 
 from rowfeed.errors import ArgumentError, DatabaseError, DependencyError, Error
-from rowfeed.passwords import hide, shown
+from rowfeed.passwords import hide, linked, shown
 
 EXTRAS = {"duckdb": '"rowfeed[duckdb]"', "psycopg": '"rowfeed[postgresql]"', "pymysql": '"rowfeed[mysql]"'}
 """What to install for a missing driver, where it is not the driver's own name."""
@@ -81,13 +81,7 @@ class Translation:
             raise translated from error
 
 
-def _forget_frames(error: BaseException | None) -> None:
+def _forget_frames(error: BaseException) -> None:
     """Let go of what a driver's frames hold, for as long as the error lives: half-open connections, passwords."""
-    left: list[BaseException | None] = [error]
-    seen: set[int] = set()
-    while left:
-        current = left.pop()
-        if current is not None and id(current) not in seen:
-            seen.add(id(current))
-            clear_frames(current.__traceback__)
-            left += [current.__cause__, current.__context__]
+    for current in linked(error):
+        clear_frames(current.__traceback__)

@@ -104,18 +104,23 @@ def hide(error: BaseException, url: sa.URL) -> None:
     hidden = tuple(secrets(url))
     if not hidden:
         return
-    seen: set[int] = set()
-    left: list[BaseException | None] = [error]
-    while left:
-        current = left.pop()
-        if current is None or id(current) in seen:
-            continue
-        seen.add(id(current))
-        left += [current.__cause__, current.__context__, getattr(current, "orig", None)]
+    for current in linked(error):
         if any(secret in f"{current} {current.args}" for secret in hidden):
             current.args = tuple(_without(argument, hidden) for argument in current.args)
         if hasattr(current, "__notes__"):
             current.__notes__ = [str(_without(note, hidden)) for note in current.__notes__]
+
+
+def linked(error: BaseException) -> Iterator[BaseException]:
+    """An exception and all that it was caused by, raised beside or made of, each once."""
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        current = left.pop()
+        if current is not None and id(current) not in seen:
+            seen.add(id(current))
+            left += [current.__cause__, current.__context__, getattr(current, "orig", None)]
+            yield current
 
 
 def _without(argument: object, hidden: tuple[str, ...]) -> object:

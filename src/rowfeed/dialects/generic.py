@@ -28,6 +28,9 @@ IDS_PER_QUERY = 500
 IDS_PER_FETCH = 8_192
 """Ids that are Python objects at one time, before they are an array."""
 
+SERVERS_SHARE = 0.9
+"""The share of `timeout_s` after which a server ends a query, so that its own word comes before the watchdog's."""
+
 PROBED_ROWS = 10_000
 """Rows of an index that are looked at to learn how many a sample has."""
 
@@ -48,7 +51,7 @@ class Session(Storage):
         self._connection = connection
         self._plain_rows = database.plain_rows
         self._label = database.label
-        self._timeout_s = database.timeout_s
+        self._query_limit_s = database.timeout_s * SERVERS_SHARE
         self._translation = self._translation_of(database)
 
     @classmethod
@@ -217,6 +220,13 @@ class Session(Storage):
         rows, distinct = tuple(self._execute(sa.select(sa.func.count(), sa.func.count(first.distinct()))).one())
         return float(rows / max(1, distinct))
 
+    def _skips(self, source: Source, column: str, least: int) -> bool:
+        """Whether to go from id to id: a sample has at least so many rows, and no id is NULL, which would be missed."""
+        if self._rows_per_sample(source, column) < least:
+            return False
+        ids = source.select({"sample": column}).subquery("r").c.sample
+        return self._execute(sa.select(sa.literal(1)).where(ids.is_(None)).limit(1)).first() is None
+
     def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any] | None:
         """A text column under a collation that keeps all strings apart; None where standard SQL has none."""
         return None
@@ -336,18 +346,24 @@ class Session(Storage):
             yield
 
 
-def skip_scan(source: Source, column: str) -> sa.Select[Any]:
+def skip_scan(source: Source, column: str, after: Any = None) -> sa.Select[Any]:
     """The distinct ids of an indexed column, each found from the one before: one step an id, however many rows.
 
-    A column of NULLs alone gives none. Source: wiki.postgresql.org/wiki/Loose_indexscan.
+    Source: wiki.postgresql.org/wiki/Loose_indexscan.
+
+    Args:
+        source: A table whose ids are not NULL.
+        column: Its ids.
+        after: Only ids above this one; None: all.
     """
 
     def ids(name: str) -> sa.ColumnElement[Any]:
         return source.select({"sample": column}).subquery(name).c.sample
 
     rows, later = ids("r"), ids("l")
-    first = sa.select(rows).where(rows.is_not(None)).order_by(rows).limit(1).subquery("f")
-    walk = sa.select(first.c.sample).cte("w", recursive=True)
+    first = sa.select(rows).where(rows.is_not(None) if after is None else rows > after)
+    begin = first.order_by(rows).limit(1).subquery("f")
+    walk = sa.select(begin.c.sample).cte("w", recursive=True)
     following = sa.select(later).where(later > walk.c.sample).order_by(later).limit(1).scalar_subquery()
     walk = walk.union_all(sa.select(following).where(walk.c.sample.is_not(None)))
     return sa.select(walk.c.sample).where(walk.c.sample.is_not(None))

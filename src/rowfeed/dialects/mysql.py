@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 CONNECT_S = 10
 """How long connecting may take, where `timeout_s` does not say less."""
 
-SERVERS_SHARE = 0.9
-"""The share of `timeout_s` after which the server ends a query, so that its own word comes before the watchdog's."""
-
 SKIP_FROM = 64
 """From so many rows a sample on, going from id to id, as the server does for DISTINCT, beats reading them all."""
 
@@ -110,10 +107,8 @@ class Session(Storage, generic.Session):
         self._connection.exec_driver_sql("SET SESSION autocommit = 1")
         self._connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
         self._connection.exec_driver_sql("SET SESSION time_zone = '+00:00'")  # a TIMESTAMP is an instant
-        limit_s = self._timeout_s * SERVERS_SHARE
-        limit = (
-            f"max_statement_time = {limit_s:f}" if self._is_mariadb else f"max_execution_time = {limit_s * 1000:.0f}"
-        )
+        seconds = self._query_limit_s
+        limit = f"max_statement_time = {seconds:f}" if self._is_mariadb else f"max_execution_time = {seconds * 1e3:.0f}"
         self._connection.exec_driver_sql(f"SET SESSION {limit}")
 
     @cached_property

@@ -52,9 +52,6 @@ if TYPE_CHECKING:
 CONNECT_S = 15
 """How long connecting may take, where `timeout_s` does not say less."""
 
-SERVERS_SHARE = 0.9
-"""The share of `timeout_s` after which the server ends a query, so that its own word comes before the watchdog's."""
-
 CANCEL_S = 1.0
 """How long `interrupt` tries to tell the server; the reader is freed in any case."""
 
@@ -120,7 +117,7 @@ class Session(generic.Session):
         """Read-only, no statement or lock without an end, and no transaction left open between statements."""
         self._connection.dialect.set_isolation_level(self._driver, "AUTOCOMMIT")
         names: sa.ColumnClause[str] = sa.column("name")
-        limit = f"{max(1, round(self._timeout_s * SERVERS_SHARE * 1000))}ms"
+        limit = f"{max(1, round(self._query_limit_s * 1000))}ms"
         limits = dict.fromkeys(("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"), limit)
         settings = sa.case(PROTECTION | limits, value=names)
         known = sa.select(sa.func.set_config(names, settings, sa.false())).select_from(sa.table("pg_settings", names))
@@ -147,7 +144,7 @@ class Session(generic.Session):
         try:
             return self._listed_ids(source, column, grouped=False)
         except DatabaseError as error:
-            if getattr(_driver_error(error), "sqlstate", None) != TOO_LARGE:
+            if not _too_large(error):
                 raise
             return self._listed_ids(source, column, grouped=True)
 
@@ -157,14 +154,12 @@ class Session(generic.Session):
         if self._plain_rows or not self._binary or self._types_of(rows)["sample"] not in INTEGERS:
             return super().sample_ids(source, column)
         ids: sa.Select[Any] = sa.select(rows.c.sample).distinct()
-        if self._rows_per_sample(source, column) >= SKIP_FROM:
-            if self._execute(sa.select(sa.literal(1)).where(rows.c.sample.is_(None)).limit(1)).first():
-                return super().sample_ids(source, column)  # names the fault
+        if self._skips(source, column, SKIP_FROM):
             ids = skip_scan(source, column)
         with self._binary_cursors():
             parts: Any = self._execute(integer_ids(ids, grouped=grouped)).all()
         if any(8 * part[0] != len(part[1] or b"") for part in parts):
-            return super().sample_ids(source, column)
+            return super().sample_ids(source, column)  # names the fault
         return sort_ids(np.frombuffer(b"".join(part[1] or b"" for part in parts), ">i8").astype(np.int64))
 
     def sample_kind(self, source: Source, column: str) -> IdKind | None:
@@ -227,7 +222,7 @@ class Session(generic.Session):
             with self._binary_cursors():
                 row = self._execute(query.statement, query.parameters(request, self._kind(request))).one()
         except DatabaseError as error:
-            if request.ids.size == 1 or getattr(_driver_error(error), "sqlstate", None) != TOO_LARGE:
+            if request.ids.size == 1 or not _too_large(error):
                 raise
             half = request.ids.size // 2
             parts = [self.read(Request(request.selection, ids)) for ids in (request.ids[:half], request.ids[half:])]
@@ -329,6 +324,6 @@ def _copy_binary(table: sa.Table, columns: tuple[list[Any], ...]) -> bytes:
     return header + rows.tobytes() + b"\xff\xff"
 
 
-def _driver_error(error: BaseException) -> BaseException | None:
-    """The driver's own exception in a chain of causes."""
-    return getattr(error.__cause__, "orig", None)
+def _too_large(error: DatabaseError) -> bool:
+    """Whether a value would have been above 1 GB, to the driver's own exception in the chain of causes."""
+    return getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) == TOO_LARGE

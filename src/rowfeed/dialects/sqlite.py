@@ -99,15 +99,16 @@ class Session(generic.Session):
         """Integers in parts of one aggregate each: no object is made for an id."""
         if self._plain_rows or self.sample_kind(source, column) is not IdKind.INTEGERS:
             return super().sample_ids(source, column)
-        nulls = source.select({"sample": column}).subquery("r").c.sample.is_(None)
-        far = self._rows_per_sample(source, column) >= SKIP_FROM
-        if far and self._execute(sa.select(sa.literal(1)).where(nulls).limit(1)).first() is not None:
-            return super().sample_ids(source, column)  # names the fault
-        ids = (skip_scan(source, column) if far else source.select({"sample": column})).subquery("i").c.sample
+        skips = self._skips(source, column, SKIP_FROM)
+        all_ids = source.select({"sample": column}).subquery("i").c.sample
         parts, last = [np.empty(0, np.int64)], None
         while True:
-            later = sa.select(ids).distinct().order_by(ids).limit(IDS_PER_PART)
-            part = (later if last is None else later.where(ids > last)).subquery("p").c.sample
+            if skips:
+                ids = skip_scan(source, column, last)
+            else:
+                ids = sa.select(all_ids).distinct().order_by(all_ids)
+                ids = ids if last is None else ids.where(all_ids > last)
+            part = ids.limit(IDS_PER_PART).subquery("p").c.sample
             integer = sa.case((sa.func.typeof(part) == sa.literal_column("'integer'"), part))
             whole = sa.func.count(integer)
             query = sa.select(sa.func.count(), whole, sa.func.group_concat(integer), sa.func.max(integer))
