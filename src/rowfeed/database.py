@@ -117,6 +117,9 @@ class Database:
     retry_s: float = DEFAULT_RETRY_S
     plain_rows: bool = False
     engine: sa.Engine | None = field(default=None, compare=False)
+    engines: dict[tuple[int, bool], sa.Engine] = field(default_factory=dict, compare=False)
+    """SQLAlchemy's, by a hash of the full URL and whether it only reads: it holds no connection here, but what it learned
+    of the server and what it compiled."""
 
     @property
     def label(self) -> str:
@@ -179,7 +182,7 @@ class Database:
         return write(self, layout, arrays, ids, if_exists)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "url": public(self.url), "engine": None}
+        return {**self.__dict__, "url": public(self.url), "engine": None, "engines": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():

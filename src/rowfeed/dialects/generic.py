@@ -60,7 +60,7 @@ class Session(Storage):
         database = replace(database, url=database.full_url())  # its source is asked once
         with cls._translation_of(database)(Exception):  # a driver may refuse an option in any way: TypeError, OSError
             if database.engine is None:
-                connection = cls._engine(database, read_only=read_only).connect()
+                connection = cls._kept_engine(database, read_only).connect()
             else:
                 connection = database.engine.connect()
                 connection.detach()
@@ -82,6 +82,18 @@ class Session(Storage):
     @classmethod
     def _translation_of(cls, database: Database) -> Translation:
         return Translation(database.url, database.timeout_s, cls.failure)
+
+    @classmethod
+    def _kept_engine(cls, database: Database, read_only: bool) -> sa.Engine:
+        """SQLAlchemy's engine of the last session, where that was opened with the same URL, password included."""
+        # Not by the URL, which would show its password in this frame, nor by its own hash, which leaves that out.
+        key = hash(database.url.render_as_string(hide_password=False)), read_only
+        engine = database.engines.get(key)
+        if engine is None:
+            engine = cls._engine(database, read_only=read_only)
+            database.engines.clear()  # a password that is another at each connection must not pile them up
+            database.engines[key] = engine
+        return engine
 
     @classmethod
     def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
