@@ -88,9 +88,12 @@ class Server:
 
     def start(self) -> None:
         """Start, and wait until it greets."""
+        temporary = self.directory / "tmp"  # a server that starts deletes all temporary tables of the directory
+        temporary.mkdir(exist_ok=True)
         fast = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF", "--skip-log-bin", "--sync-frm=OFF"]
         network = ["--bind-address=127.0.0.1", f"--port={self.port}", "--skip-name-resolve"]
         files = [f"--socket={self.directory / 'socket'}", f"--pid-file={self.directory / 'pid'}"]
+        files.append(f"--tmpdir={temporary}")
         command = ["mariadbd", "--no-defaults", *self._place, *files, *network, *MEMORY, *fast, *self.options]
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)

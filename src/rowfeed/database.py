@@ -118,8 +118,8 @@ class Database:
     plain_rows: bool = False
     engine: sa.Engine | None = field(default=None, compare=False)
     engines: dict[tuple[int, bool], sa.Engine] = field(default_factory=dict, compare=False)
-    """SQLAlchemy's, by a hash of the full URL and whether it only reads: it holds no connection here, but what it learned
-    of the server and what it compiled."""
+    """SQLAlchemy's, by a hash of the full URL and whether it only reads: it holds no connection here, but what it
+    learned of the server and what it compiled."""
 
     @property
     def label(self) -> str:
