@@ -29,6 +29,7 @@ LAYERS = [
         "dialects._mysql_tls",
         "dialects._mysql_wire",
         "dialects._postgresql_query",
+        "dialects._sqlite_packing",
         "dialects._sqlite_query",
     },
     {"dialects._mysql_columns"},

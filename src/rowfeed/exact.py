@@ -34,8 +34,8 @@ def to_dtype(data: npt.NDArray[Any], dtype: np.dtype[Any], where: Where) -> npt.
     Raises:
         DataError: A value does not fit.
     """
-    if data.dtype == dtype:
-        return data
+    if data.dtype == dtype or (dtype.kind == "f" and _all_held(data, dtype)):
+        return data.astype(dtype, copy=False)
     with np.errstate(over="ignore", invalid="ignore"):
         converted = data.astype(dtype)
         if data.dtype.kind == "f" and dtype.kind == "f":
@@ -141,6 +141,14 @@ def _real(value: Decimal, dtype: np.dtype[Any], where: Where, index: int) -> flo
 
 def _of(where: Where, chosen: npt.NDArray[np.intp]) -> Where:
     return lambda index: where(int(chosen[index]))
+
+
+def _all_held(data: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    """Whether a float dtype holds every integer between the least and the greatest of these integers."""
+    if data.dtype.kind not in "iu" or not data.size:
+        return False
+    limit = 2 ** (np.finfo(dtype).nmant + 1)
+    return bool(-limit <= int(data.min()) and int(data.max()) <= limit)
 
 
 def _within(data: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[np.bool_]:

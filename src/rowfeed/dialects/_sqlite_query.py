@@ -46,17 +46,17 @@ def number(value: float) -> sa.ColumnElement[Any]:
     return sa.literal_column(repr(value))
 
 
-def cell_of(selection: Selection) -> sa.ColumnElement[Any]:
-    """The number of a row's cell; NULL where a coordinate is outside of its axis, or no number at all.
+def cell_of(selection: Selection) -> tuple[sa.ColumnElement[bool] | None, sa.ColumnElement[Any]]:
+    """Whether all coordinates of a row are numbers within their axes, and the number of its cell.
 
-    A coordinate of 1.5 makes a number with a point in it.
+    A coordinate of 1.5 makes a number with a point in it. Without axes there is nothing to be within.
     """
     cell, inside = number(0), []
     for index, axis in enumerate(selection.axes):
         column: sa.ColumnElement[Any] = sa.UnaryExpression(selection.rows.c[f"axis{index}"], operator=WITHOUT_AFFINITY)
         cell = column if index == 0 else cell * number(axis.size) + column
         inside.append(column.between(number(0), number(axis.size - 1)))
-    return sa.case((sa.and_(*inside), cell)) if inside else cell
+    return sa.and_(*inside) if inside else None, cell
 
 
 def _printable(fill: float) -> bool:
@@ -71,15 +71,19 @@ def _printed(fill: float) -> str:
 
 
 def aggregate(
-    selection: Selection, signed_zeros: Sequence[bool], place: sa.ColumnElement[Any], *first: sa.ColumnElement[Any]
+    selection: Selection,
+    signed_zeros: Sequence[bool],
+    inside: sa.ColumnElement[bool] | None,
+    place: sa.ColumnElement[Any],
+    *first: sa.ColumnElement[Any],
 ) -> sa.Select[Any]:
     """How many rows there are, their places, and each of their values, which is NULL where it is no number.
 
-    The aggregate leaves NULLs out: the counts differ where there are any.
+    The aggregate leaves NULLs out: the counts differ where there are any, a row that is not inside included.
     """
     values = []
     for index in range(len(selection.values)):
-        value, limit = selection.rows.c[f"value{index}"], _whole_limit(selection.values[index].dtype)
+        value, limit = selection.rows.c[f"value{index}"], whole_limit(selection.values[index].dtype)
         kind, whole = sa.func.typeof(value), sa.cast(value, sa.Integer)
         unsigned = [value != number(0)] if signed_zeros[index] else []
         exact = sa.func.printf(sa.literal_column("'%!.17g'"), value)
@@ -92,30 +96,52 @@ def aggregate(
         if selection.null == "fill" and _printable(selection.fill):
             printed = sa.case((value.is_(None), sa.literal(_printed(selection.fill))), else_=printed)
         values.append(sa.func.group_concat(printed))
-    return sa.select(*first, sa.func.count(), sa.func.group_concat(place), *values)
+    placed = place if inside is None else sa.case((inside, place))
+    return sa.select(*first, sa.func.count(), sa.func.group_concat(placed), *values)
 
 
-def columns(
-    request: Request,
-    rows: int,
-    sample: npt.NDArray[np.int64],
-    cell: npt.NDArray[np.int64],
-    values: Sequence[str | None],
-    signed_zeros: Sequence[bool],
-) -> ColumnData | None:
-    """The columns of a reply, or None where one of them has fewer entries than there are rows."""
-    if not rows == sample.size == cell.size:
-        return None
-    columns = []
-    for value, text, signed in zip(request.selection.values, values, signed_zeros, strict=True):
-        data = _numbers(text, value.dtype)
-        if data is None or data.size != rows or (signed and data.dtype.kind == "f" and not data.all()):
-            return None
-        columns.append(to_dtype(data, value.dtype, request.locate(value.name, sample)))
-    return ColumnData(request, sample, cell, tuple(columns))
+def numbers_of(selection: Selection, rows: int, texts: Sequence[str | None]) -> list[npt.NDArray[Any]] | None:
+    """Each value column of a reply as int64 or float64; None where one has fewer numbers than there are rows."""
+    columns = [_numbers(text, value.dtype) for value, text in zip(selection.values, texts, strict=True)]
+    found = [column for column in columns if column is not None and column.size == rows]
+    return found if len(found) == len(columns) else None
 
 
-def _whole_limit(dtype: np.dtype[Any]) -> int:
+def converted(
+    request: Request, sample: npt.NDArray[np.int64], cell: npt.NDArray[np.int64], columns: Sequence[npt.NDArray[Any]]
+) -> ColumnData:
+    """The columns of a reply, its numbers in their dtypes.
+
+    Raises:
+        DataError: One does not fit.
+    """
+    values = (
+        to_dtype(data, value.dtype, request.locate(value.name, sample))
+        for value, data in zip(request.selection.values, columns, strict=True)
+    )
+    return ColumnData(request, sample, cell, tuple(values))
+
+
+TEXTS = ("CHAR", "CLOB", "TEXT", "BLOB")
+
+
+def holds_numbers(declared: str) -> bool:
+    """Whether a column of a declared type stores all that looks like a number as one; "" is no type.
+
+    Source: sqlite.org/datatype3.html, section 3.1; ANY keeps what it gets in a STRICT table.
+    """
+    return "INT" in declared or not (declared in ("", "ANY") or any(text in declared for text in TEXTS))
+
+
+def zeros_unsigned(columns: Sequence[npt.NDArray[Any]], signed_zeros: Sequence[bool]) -> bool:
+    """Whether no number may be a -0.0 that was printed as 0.0."""
+    return all(
+        not signed or data.dtype.kind != "f" or bool(data.all())
+        for data, signed in zip(columns, signed_zeros, strict=True)
+    )
+
+
+def whole_limit(dtype: np.dtype[Any]) -> int:
     """Whole reals up to here are printed as integers, in two thirds of the time: the dtype holds each of them.
 
     Beyond, an integer must be refused where a real is rounded.
