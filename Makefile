@@ -9,6 +9,7 @@ CACHE ?=
 BENCH := .venv-bench
 BENCHMARK := PYTHONPATH=src $(BENCH)/bin/python benchmarks $(if $(CACHE),--cache $(CACHE))
 ARGS ?=
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow bench bench-quick servers lint format clean
@@ -20,14 +21,14 @@ demo: $(VENV)/demo  ## train on real digits from a SQLite file, or from URL=…;
 	$(BIN)/rowfeed demo --out $(OUT) $(if $(URL),--url '$(URL)') $(ARGS)
 
 test: $(VENV)/test servers  ## run the tests: Keras on JAX and TensorFlow, and on torch where it is installed
-	KERAS_BACKEND=jax $(BIN)/python -m pytest $(ARGS)
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -m keras $(ARGS)
+	KERAS_BACKEND=jax $(PYTEST) $(ARGS)
+	KERAS_BACKEND=tensorflow $(PYTEST) -m keras $(ARGS)
 	@if $(BIN)/python -c "import torch" 2>/dev/null; \
-	then set -x; KERAS_BACKEND=torch $(BIN)/python -m pytest -m keras $(ARGS); \
+	then set -x; KERAS_BACKEND=torch $(PYTEST) -m keras $(ARGS); \
 	else echo "NOT TESTED: Keras on torch, which is not installed in $(VENV)."; fi
 
 test-slow: $(VENV)/test servers  ## run the long versions of the tests as well
-	ROWFEED_SLOW=1 KERAS_BACKEND=jax $(BIN)/python -m pytest --timeout=3600 $(ARGS)
+	ROWFEED_SLOW=1 KERAS_BACKEND=jax $(PYTEST) --timeout=3600 $(ARGS)
 
 bench: $(BENCH)/ready servers  ## measure against every other way: about an hour on a quiet machine; docs/benchmarks.md
 	$(BENCHMARK) --size full $(ARGS)
