@@ -344,6 +344,19 @@ def test_a_reply_of_many_parts(db, run, monkeypatch):
     assert taken[0] > 2**24
 
 
+@pytest.mark.parametrize("further", [1, 40, 400])
+def test_the_end_of_a_reply_is_not_waited_for(url, run, further, monkeypatch):
+    """Few rows behind a buffer that is full to the byte come with the last read, and are not waited for."""
+    row_bytes = 4 + 2 + 4 + 8
+    monkeypatch.setattr(_mysql_wire, "BUFFER_BYTES", 2**16)
+    rows = 2 * (2**16 // row_bytes) + further
+    run("CREATE TABLE t (id INT PRIMARY KEY, v BIGINT)", f"INSERT INTO t SELECT seq, seq FROM seq_1_to_{rows}")
+    with rowfeed.connect(url, timeout_s=5).open() as session:
+        selection = rowfeed.Columns("t", sample="id", columns="v", dtype="int64").selection(session)
+        for _ in range(10):
+            assert session.read(Request(selection, np.arange(1, rows + 1))).sample.size == rows
+
+
 def test_a_null_behind_many_rows(db, run):
     """A NULL in the middle of a long reply ends the binary reading, not the session."""
     run(
@@ -365,9 +378,14 @@ def test_long_statements_are_split(db, run, monkeypatch):
     monkeypatch.setattr(
         _mysql_wire.BinaryRows, "read", lambda self, text, take: executed.append(text) or original(self, text, take)
     )
-    assert column(db, "v", range(1, 5001), dtype="int64").tolist() == [-i for i in range(1, 5001)]
-    assert len(executed) > 10
-    assert max(map(len, executed)) <= 2000
+    for step in (1, 20, 64):  # ids that follow one another, that mostly do, that do not
+        ids = [i for i in range(1, 5001) if step == 1 or i % step]
+        ids = ids if step < 64 else ids[::2]
+        executed.clear()
+        assert column(db, "v", ids, dtype="int64").tolist() == [-i for i in ids]
+        assert len(executed) > 4 or step == 1
+        assert max(map(len, executed)) <= 2000
+        assert ("JSON_TABLE" in executed[0]) == (step < 64)
 
 
 def test_a_missing_driver_is_named(url):

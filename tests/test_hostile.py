@@ -114,6 +114,7 @@ def test_names(url, name):
         with closing(session._driver.cursor()) as cursor:  # the driver's own, which takes a statement as it stands
             cursor.execute(advised)
         session._driver.commit()
+    with fast.open() as session:
         assert session.missing_index(Source(name), value) is None
 
 

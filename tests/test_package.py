@@ -25,6 +25,7 @@ LAYERS = [
     {"dialects"},
     {
         "dialects._duckdb_dialect",
+        "dialects._mysql_statements",
         "dialects._mysql_storage",
         "dialects._mysql_tls",
         "dialects._mysql_wire",

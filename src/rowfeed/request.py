@@ -151,6 +151,7 @@ class Selection:
         fill: The value that stands for NULL with `null="fill"`.
         out_of_range: What a coordinate outside of its axis means: `error`; `drop`, the row does not count.
         kind: What the sample column is made of; None where the table was empty.
+        indexed: Whether an index starts with the sample column, so that a range of ids costs what is in it.
     """
 
     source: Source
@@ -162,6 +163,7 @@ class Selection:
     fill: Any = 0
     out_of_range: str = "error"
     kind: IdKind | None = None
+    indexed: bool = False
 
     @property
     def cells(self) -> int:
@@ -202,6 +204,19 @@ class Request:
 
     selection: Selection
     ids: Ids
+
+    @cached_property
+    def runs(self) -> tuple[Ids, Ids] | None:
+        """The first and the last id of each run of neighbours, ids that follow one another; None if they are text."""
+        if self.ids.dtype.kind == "T":
+            return None
+        begins = np.flatnonzero(np.diff(self.ids) != 1) + 1
+        return self.ids[np.append(0, begins)], self.ids[np.append(begins, self.ids.size) - 1]
+
+    def ranges(self, least: int) -> tuple[Ids, Ids] | None:
+        """The runs, where an index finds them and they have at least so many ids on average."""
+        runs = self.runs if self.selection.indexed else None
+        return runs if runs is not None and least * runs[0].size <= self.ids.size else None
 
     def at(self, column: str, sample: int) -> str:
         """Where a fault is, for a message: `USER_MATRIX.x, user_id=12`; `sample` indexes ids."""

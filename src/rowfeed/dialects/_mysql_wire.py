@@ -10,6 +10,7 @@ Source: mariadb.com/kb/en/clientserver-protocol: COM_STMT_PREPARE, COM_STMT_EXEC
 
 from __future__ import annotations
 
+import io
 import socket
 import struct
 import warnings
@@ -43,7 +44,7 @@ class BinaryRows:
 
     def __init__(self, driver: Any) -> None:
         self._driver = driver
-        self._buffer = bytearray(BUFFER_BYTES)
+        self._buffer = bytearray(max(BUFFER_BYTES, io.DEFAULT_BUFFER_SIZE))  # holds all that the file has read already
 
     def read(self, statement: str, take: Callable[[Rows], bool]) -> bool:
         """Execute a statement and hand over its rows, part by part.
@@ -116,7 +117,8 @@ class BinaryRows:
         sequence = np.arange(rows.size + 256, dtype=np.uint32) % 256
         heads = (sequence << np.uint32(24)) | np.uint32(width - 4)
         first = self._driver._next_seq_id
-        # What the file has read already comes first; `readinto1` would wait for more.
+        # What the file has read already comes first, then the socket itself: the file's `readinto1` reads more than
+        # it is asked for into a buffer of its own, and then waits for the network before it hands that out.
         start = self._from_wire(source.read1, len(view))
         have, regular = self._received(len(start)), 0
         view[:have] = start
@@ -134,7 +136,7 @@ class BinaryRows:
                     return self._ended(bytes(rest), False)
                 first, have, regular = (first + regular) % 256, len(rest), 0
                 view[:have] = bytes(rest)
-            have += self._received(self._from_wire(source.readinto1, view[have:]))
+            have += self._received(self._from_wire(source.raw.readinto, view[have:]))
 
     @staticmethod
     def _length(width: int) -> bytes:
@@ -204,7 +206,7 @@ def find(driver: Any) -> BinaryRows | None:
     if type(driver).__module__.partition(".")[0] != "pymysql":
         return None
     missing = [name for name in NEEDED if not hasattr(driver, name)]
-    if missing or driver.client_flag & NO_END_PACKETS or not hasattr(driver._rfile, "readinto1"):
+    if missing or driver.client_flag & NO_END_PACKETS or not hasattr(driver._rfile, "raw"):
         import pymysql
 
         warnings.warn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -22,14 +23,34 @@ def foldable(request: Request) -> bool:
     return (int(request.ids[-1]) - int(request.ids[0]) + 1) * request.selection.cells < 2**62
 
 
-def wanted(selection: Selection) -> list[sa.ColumnElement[bool]]:
-    """The rows of a request.
+RUN_OF = 8
+"""From so many neighbours on, a range beats its ids: a step to a range costs about 5 us, to an id 0.7 (measured)."""
 
-    IN, for which SQLite takes an index where there is one and else one scan; a join would scan for every id.
+
+def wanted(query: sa.Select[Any], request: Request) -> tuple[sa.Select[Any], dict[str, Any]]:
+    """A query for a request's rows alone, and what is bound in it.
+
+    Ids by IN, for which SQLite takes an index where there is one and else one scan; a join would scan for every id.
+    Runs of neighbours by a join with their ends, which needs an index.
     """
+    selection = request.selection
     rows = selection.rows
-    ids = sa.select(sa.func.json_each(sa.bindparam("rowfeed_ids")).table_valued("value").c.value)
-    conditions: list[sa.ColumnElement[bool]] = [rows.c.sample.in_(ids)]
+    found = sa.func.json_each(sa.bindparam("rowfeed_ids")).table_valued("value", name="w")
+    ranges = request.ranges(RUN_OF)
+    if ranges is None:
+        query = query.where(rows.c.sample.in_(sa.select(found.c.value)))
+        listed = request.ids.tolist()
+    else:
+        low, high = (sa.func.json_extract(found.c.value, sa.literal_column(f"'$[{end}]'")) for end in (0, 1))
+        query = query.select_from(found.join(rows, rows.c.sample.between(low, high)))
+        listed = np.stack(ranges, 1).tolist()
+    query = query.where(*_inside_axes(selection))
+    return query, {"rowfeed_ids": json.dumps(listed, ensure_ascii=False)}
+
+
+def _inside_axes(selection: Selection) -> list[sa.ColumnElement[bool]]:
+    """With `out_of_range="drop"`: which rows count."""
+    rows, conditions = selection.rows, list[sa.ColumnElement[bool]]()
     if selection.out_of_range == "drop":
         for index, axis in enumerate(selection.axes):
             column = rows.c[f"axis{index}"]

@@ -84,8 +84,12 @@ class Session(generic.Session):
 
     # What is there
 
+    def indexed(self, source: Source, column: str) -> bool:
+        """False: an index would not be used."""
+        return False
+
     def missing_index(self, source: Source, column: str) -> str | None:
-        """None: an index would not be used."""
+        """None, for the same reason."""
         return None
 
     def sample_ids(self, source: Source, column: str) -> Ids:

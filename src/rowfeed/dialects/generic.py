@@ -53,6 +53,7 @@ class Session(Storage):
         self._label = database.label
         self._query_limit_s = database.timeout_s * SERVERS_SHARE
         self._translation = self._translation_of(database)
+        self._indexes: dict[tuple[str | None, str], set[str]] = {}
 
     @classmethod
     def open(cls, database: Database, *, read_only: bool = True) -> Self:
@@ -155,16 +156,25 @@ class Session(Storage):
             return None
         schema, table = source.name
         with self._translated():
-            inspector = sa.inspect(self._connection)
-            if table in inspector.get_view_names(schema=schema):
-                return None
-            if column in self._leading_columns(inspector, schema, table):
+            if self.indexed(source, column) or table in sa.inspect(self._connection).get_view_names(schema=schema):
                 return None
         described = sa.Table(table, sa.MetaData(), sa.Column(column, sa.Integer), schema=schema)
         dialect, name = self._connection.dialect, f"{table}_{column}"
         longest = dialect.max_index_name_length or dialect.max_identifier_length
         index = sa.Index(name if len(name) <= longest else f"{name[: longest - 4]}_idx", described.c[column])
         return self._as_sent(sa.schema.CreateIndex(index).compile(self._connection))
+
+    def indexed(self, source: Source, column: str) -> bool:
+        """Whether an index of a table starts with a column; False where there is no telling.
+
+        Asked of the database once a session.
+        """
+        if source.name is None:
+            return False
+        if source.name not in self._indexes:
+            with self._translated():
+                self._indexes[source.name] = self._leading_columns(sa.inspect(self._connection), *source.name)
+        return column in self._indexes[source.name]
 
     def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
         """The columns that a key or an index of a table starts with."""
@@ -221,12 +231,8 @@ class Session(Storage):
 
     def _rows_per_sample(self, source: Source, column: str) -> float:
         """About how many rows a sample has, from the first ones of an index; 1 where no index tells."""
-        if source.name is None or source.where is not None:
+        if source.where is not None or not self.indexed(source, column):
             return 1.0
-        schema, table = source.name
-        with self._translated():
-            if column not in self._leading_columns(sa.inspect(self._connection), schema, table):
-                return 1.0
         ids = source.select({"sample": column}).subquery("r").c.sample
         first = sa.select(ids).order_by(ids).limit(PROBED_ROWS).subquery("f").c.sample
         rows, distinct = tuple(self._execute(sa.select(sa.func.count(), sa.func.count(first.distinct()))).one())

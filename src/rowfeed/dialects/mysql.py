@@ -22,6 +22,7 @@ from sqlalchemy.dialects import mysql
 
 from rowfeed.dialects import _mysql_columns, _mysql_tls, _mysql_wire, generic
 from rowfeed.dialects._mysql_columns import DECIMALS
+from rowfeed.dialects._mysql_statements import Template, template, type_of_ranges, wanted
 from rowfeed.dialects._mysql_storage import Storage, column_type
 from rowfeed.errors import DependencyError
 from rowfeed.failures import Failure
@@ -63,7 +64,7 @@ class Session(Storage, generic.Session):
         self._driver = connection.connection.driver_connection
         self._wire = _mysql_wire.find(self._driver)
         self._types: dict[Selection, list[int]] = {}
-        self._statements: dict[Selection, tuple[str, str] | None] = {}
+        self._templates: dict[tuple[Selection, str], Template | None] = {}
         self._interrupted = False
 
     @classmethod
@@ -116,6 +117,11 @@ class Session(Storage, generic.Session):
         """How long a statement may be, in bytes."""
         packet = int(self._connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one())
         return min(STATEMENT_BYTES, packet - 1)
+
+    @property
+    def _has_json_table(self) -> bool:
+        """MySQL, which has it too, was not measured."""
+        return self._is_mariadb and (self._connection.dialect.server_version_info or ()) >= (10, 6)
 
     @property
     def _is_mariadb(self) -> bool:
@@ -222,18 +228,17 @@ class Session(Storage, generic.Session):
         selection = request.selection
         if self._wire is None or selection.order or selection.has_dates or request.ids.dtype.kind == "T":
             return None
-        if selection not in self._statements:
-            self._statements[selection] = self._statement(selection)
-        statement = self._statements[selection]
-        if statement is None:
+        ranges = type_of_ranges(request) if self._has_json_table else ""
+        key = (selection, ranges)
+        if key not in self._templates:
+            self._templates[key] = template(selection, self._numbers(selection), self._literal, ranges)
+        found = self._templates[key]
+        if found is None:
             return None
-        before, after = statement
         parts: list[list[npt.NDArray[Any]]] = []
-        for ids in _portions(request.ids.tolist(), self._packet - len(before.encode()) - len(after.encode())):
-            if not self._read(
-                f"{before}{ids}{after}", partial(_mysql_columns.take, request, self._kinds(selection), parts)
-            ):
-                return None
+        take = partial(_mysql_columns.take, request, self._kinds(selection), parts)
+        if not all(self._read(one, take) for one in found.statements(wanted(request, bool(ranges)), self._packet)):
+            return None
         sample, cell, *values = (
             np.concatenate(column) for column in zip(_mysql_columns.none(selection), *parts, strict=True)
         )
@@ -243,16 +248,6 @@ class Session(Storage, generic.Session):
         assert self._wire is not None
         with self._translated():
             return self._wire.read(statement, take)
-
-    def _statement(self, selection: Selection) -> tuple[str, str] | None:
-        """What comes before and after the ids."""
-        mark = f"rowfeed_{secrets.token_hex(8)}"
-        rows = self._numbers(selection)
-        text = self._literal(rows.where(selection.rows.c.sample.in_([sa.literal_column(mark)])))
-        if text is None or text.count(mark) != 1:
-            return None
-        before, after = text.split(mark)
-        return before, after
 
     def _literal(self, query: sa.Select[Any]) -> str | None:
         """The text of a statement with its parameters in it; None where one has no literal form."""
@@ -368,10 +363,3 @@ def _printable(column: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[Any
     if kind == FLOAT:
         return _double(column)
     return sa.cast(column, mysql.INTEGER(unsigned=True)) if kind == BIT else column
-
-
-def _portions(ids: list[int], size: int) -> Iterator[str]:
-    """The ids as literals, in portions of at most so many bytes."""
-    step = max(1, size // 21)  # a sign, 19 digits and a comma
-    for start in range(0, len(ids), step):
-        yield ",".join(map(str, ids[start : start + step]))

@@ -26,6 +26,7 @@ from rowfeed.dialects import generic
 from rowfeed.dialects._postgresql_query import (
     IDS,
     INTEGERS,
+    RUN_OF,
     TEXTS,
     UUID,
     Query,
@@ -89,7 +90,7 @@ class Session(generic.Session):
         self._driver = driver
         self._closing = Lock()
         self._types: dict[Selection, dict[str, int]] = {}
-        self._queries: dict[tuple[Selection, str], Query] = {}
+        self._queries: dict[tuple[Selection, str, bool], Query] = {}
         self._binary = connection.dialect.driver == "psycopg"
         if self._binary:
             driver.prepare_threshold = None  # a prepared plan knows nothing of how many ids will come
@@ -234,9 +235,9 @@ class Session(generic.Session):
         types = self._selection_types(request.selection)
         if not possible(request, types):
             return None
-        key = (request.selection, folding(request))
+        key = (request.selection, folding(request), request.ranges(RUN_OF) is not None)
         if key not in self._queries:
-            self._queries[key] = Query(request.selection, types, key[1])
+            self._queries[key] = Query(request.selection, types, *key[1:])
         return self._queries[key]
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:

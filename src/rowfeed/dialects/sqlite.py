@@ -10,7 +10,6 @@ Source: "How To Corrupt An SQLite Database File", section 2.2.1, sqlite.org/howt
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -147,10 +146,9 @@ class Session(generic.Session):
             or self._kind(request) is IdKind.BYTES
         ):
             return None
-        ids = json.dumps(request.ids.tolist(), ensure_ascii=False)
-        if r"\u0000" in ids or self._hides_json_each:
+        if self._hides_json_each or (request.ids.dtype.kind == "T" and any("\0" in i for i in request.ids.tolist())):
             return None
-        return self._read_folded(request, ids) if foldable(request) else self._read_grouped(request, ids)
+        return self._read_folded(request) if foldable(request) else self._read_grouped(request)
 
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         return objects_of(within_int64(ids), kind)
@@ -188,17 +186,17 @@ class Session(generic.Session):
             self._packings[selection] = Packing(selection, limits) if numeric else None
         return self._packings[selection]
 
-    def _read_folded(self, request: Request, ids: str) -> ColumnData | None:
+    def _read_folded(self, request: Request) -> ColumnData | None:
         """One result row for the whole request, in which a place is (id - first id) · cells + cell."""
         selection, first = request.selection, int(request.ids[0])
         packing = self._packing(selection)
         if packing is not None and not packing.tried and request.ids.size > PROBED_SAMPLES:
             few = replace(request, ids=request.ids[:PROBED_SAMPLES])
             packing.tried = True
-            self._learn(packing, self._read_apart(few, json.dumps(few.ids.tolist())))
-        found = self._read_packed(request, ids, packing) if packing is not None and packing.ready else None
+            self._learn(packing, self._read_apart(few))
+        found = self._read_packed(request, packing) if packing is not None and packing.ready else None
         if found is None:
-            found = self._read_apart(request, ids)
+            found = self._read_apart(request)
             if found is None:
                 return None
             self._learn(packing, found)
@@ -211,36 +209,36 @@ class Session(generic.Session):
         if packing is not None and found is not None and packing.hopeful:
             packing.learn(found[1])
 
-    def _read_packed(self, request: Request, ids: str, packing: Packing) -> PlacesAndNumbers | None:
+    def _read_packed(self, request: Request, packing: Packing) -> PlacesAndNumbers | None:
         """Several columns as one integer; None where a row is not as those of earlier requests."""
         inside, place = _place(request.selection)
         places = (int(request.ids[-1]) - int(request.ids[0]) + 1) * request.selection.cells
         packs = map(sa.func.group_concat, packing.expressions(inside, place, places))
-        rows, *texts = self._one_row(request, ids, sa.select(sa.func.count(), *packs))
+        rows, *texts = self._one_row(request, sa.select(sa.func.count(), *packs))
         packed = [part for part in (parse(text, np.int64) for text in texts) if part is not None and part.size == rows]
         return packing.unpacked(packed, places) if len(packed) == len(texts) else None
 
-    def _read_apart(self, request: Request, ids: str) -> PlacesAndNumbers | None:
+    def _read_apart(self, request: Request) -> PlacesAndNumbers | None:
         """Each column by itself; None where a row must be looked at."""
         signed = self._signed_zeros(request.selection)
         query = aggregate(request.selection, signed, *_place(request.selection))
-        rows, text, *texts = self._one_row(request, ids, query)
+        rows, text, *texts = self._one_row(request, query)
         places, numbers = parse(text, np.int64), numbers_of(request.selection, rows, texts)
         if places is None or places.size != rows or numbers is None or not zeros_unsigned(numbers, signed):
             return None
         return places, numbers
 
-    def _one_row(self, request: Request, ids: str, query: sa.Select[Any]) -> tuple[Any, ...]:
-        bound = {"rowfeed_ids": ids, FIRST: int(request.ids[0])}
-        return tuple(self._execute(query.where(*wanted(request.selection)), bound).one())
+    def _one_row(self, request: Request, query: sa.Select[Any]) -> tuple[Any, ...]:
+        query, bound = wanted(query, request)
+        return tuple(self._execute(query, bound | {FIRST: int(request.ids[0])}).one())
 
-    def _read_grouped(self, request: Request, ids: str) -> ColumnData | None:
+    def _read_grouped(self, request: Request) -> ColumnData | None:
         """One result row per sample, for ids that cannot be folded: text, and integers that are far apart."""
         selection = request.selection
         names = selection.rows.c.sample
         signed = self._signed_zeros(selection)
-        query = aggregate(selection, signed, *cell_of(selection), names).where(*wanted(selection))
-        found = self._execute(query.group_by(self._bytewise(names)), {"rowfeed_ids": ids})
+        query, bound = wanted(aggregate(selection, signed, *cell_of(selection), names), request)
+        found = self._execute(query.group_by(self._bytewise(names)), bound)
         position = {name: index for index, name in enumerate(request.ids.tolist())}
         groups: list[Any] = [group for group in found if group[0] in position]  # a loose collation lets others through
         if any(None in group[2:] for group in groups):

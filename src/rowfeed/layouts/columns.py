@@ -85,7 +85,16 @@ class Columns(Layout):
         session.check(self.source, (self.sample, *self.values))
         kind = session.sample_kind(self.source, self.sample)
         values = tuple(Value(name, np.dtype(self.dtype)) for name in self.values)
-        return Selection(self.source, self.sample, (), values, null=self.null, fill=self.fill, kind=kind)
+        return Selection(
+            self.source,
+            self.sample,
+            (),
+            values,
+            null=self.null,
+            fill=self.fill,
+            kind=kind,
+            indexed=session.indexed(self.source, self.sample),
+        )
 
     def empty(self, samples: int) -> Array:
         return filled((samples, *self.sample_shape), self.fill, self.dtype)

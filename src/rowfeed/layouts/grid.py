@@ -121,6 +121,7 @@ class Grid(Layout):
             fill=self.fill,
             out_of_range=self.out_of_range,
             kind=session.sample_kind(self.source, self.sample),
+            indexed=session.indexed(self.source, self.sample),
         )
 
     def empty(self, samples: int) -> Array:
