@@ -37,6 +37,9 @@ TEXTS = {"VARCHAR", "UUID", "BLOB"}
 
 NUMBERS = INTEGERS | {"BOOLEAN", "FLOAT", "DOUBLE"}
 
+RUN_OF = 2
+"""From so many neighbours on, the ends of a run are bound and not its ids."""
+
 DECIMAL_DIGITS = 15
 """A DECIMAL of so many digits, made a DOUBLE, is the nearest one."""
 
@@ -137,9 +140,7 @@ class Session(generic.Session):
             return None
         if not all(types[f"value{i}"] in NUMBERS or _short(types[f"value{i}"]) for i in range(len(selection.values))):
             return None
-        ids = objects_of(request.ids, self._kind(request))
-        found = self._fetch(_query(selection, types), {"rowfeed_ids": ids})
-        return _columns(request, found, types)
+        return _columns(request, self._fetch(*_query(request, types, self._kind(request))), types)
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
         """Dates as text, of which Python has not all; instants have their zone in it."""
@@ -192,20 +193,38 @@ def _short(kind: str) -> bool:
     return kind.startswith("DECIMAL(") and int(kind[8:].split(",")[0]) <= DECIMAL_DIGITS
 
 
-def _query(selection: Selection, types: dict[str, str]) -> sa.Select[Any]:
-    """The rows of the wanted samples, with the number of the sample from 1 on."""
-    rows = selection.rows
-    ids = sa.bindparam("rowfeed_ids", type_=sa.types.NullType())
-    wanted = sa.select(
-        sa.func.unnest(ids).label("id"), sa.func.generate_subscripts(ids, sa.literal_column("1")).label("n")
-    ).subquery("w")
+def _numbered(request: Request) -> bool:
+    """Whether rows come with the number of their sample, from 1 on, instead of its id: text, and what is no int64."""
+    return request.ids.dtype.kind != "i"
+
+
+def _query(request: Request, types: dict[str, str], kind: IdKind) -> tuple[sa.Select[Any], dict[str, Any]]:
+    """The rows of the wanted samples, and what is bound.
+
+    Runs of neighbours are counted out by DuckDB: taking an id from a list costs it more than the rows do.
+    """
+    selection, numbered = request.selection, _numbered(request)
+    rows, ids, lasts = selection.rows, _list("rowfeed_ids"), _list("rowfeed_lasts")
+    if request.runs is not None and not numbered and RUN_OF * request.runs[0].size <= request.ids.size:
+        runs = sa.select(sa.func.unnest(ids).label("low"), sa.func.unnest(lasts).label("high")).subquery("e")
+        each = sa.func.unnest(sa.func.generate_series(runs.c.low, runs.c.high))
+        bound = dict(zip(("rowfeed_ids", "rowfeed_lasts"), (end.tolist() for end in request.runs), strict=True))
+    else:
+        each = sa.func.unnest(ids)
+        bound = {"rowfeed_ids": objects_of(request.ids, kind)}
+    number = [sa.func.generate_subscripts(ids, sa.literal_column("1")).label("n")] if numbered else []
+    wanted = sa.select(each.label("id"), *number).subquery("w")
     sample = sa.collate(rows.c.sample, "binary") if types["sample"] == "VARCHAR" else rows.c.sample
-    columns: list[sa.ColumnElement[Any]] = [wanted.c.n]
+    columns: list[sa.ColumnElement[Any]] = [(wanted.c.n if numbered else wanted.c.id).label("n")]
     columns += [rows.c[f"axis{i}"] for i in range(len(selection.axes))]
     for i in range(len(selection.values)):
         value = rows.c[f"value{i}"]
         columns.append(value if types[f"value{i}"] in NUMBERS else sa.cast(value, sa.Double).label(f"value{i}"))
-    return sa.select(*columns).select_from(rows.join(wanted, wanted.c.id == sample))
+    return sa.select(*columns).select_from(rows.join(wanted, wanted.c.id == sample)), bound
+
+
+def _list(name: str) -> sa.BindParameter[Any]:
+    return sa.bindparam(name, type_=sa.types.NullType())
 
 
 def _columns(request: Request, found: dict[str, npt.NDArray[Any]], types: dict[str, str]) -> ColumnData | None:
@@ -213,7 +232,8 @@ def _columns(request: Request, found: dict[str, npt.NDArray[Any]], types: dict[s
     selection = request.selection
     if any(np.ma.is_masked(found[f"axis{i}"]) for i in range(len(selection.axes))):
         return None
-    sample = np.asarray(found["n"]).astype(np.int64) - 1
+    names = np.asarray(found["n"])
+    sample = names.astype(np.int64) - 1 if _numbered(request) else request.positions(names)
     cell = np.zeros(sample.size, np.int64)
     inside = np.ones(sample.size, bool)
     for i, axis in enumerate(selection.axes):
