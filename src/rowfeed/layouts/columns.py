@@ -20,6 +20,7 @@ from rowfeed.layouts.base import (
     checked_fill,
     checked_names,
     filled,
+    put,
     unchanged_array,
 )
 from rowfeed.request import ColumnData, Selection, Source, TableLike, Value, Where
@@ -113,9 +114,7 @@ class Columns(Layout):
                 f"expected one row per sample; got none at {data.request.at(self.values[0], sample)}. "
                 'Add the row, leave the sample out with samples=, or pass null="fill".'
             )
-        flat = out.reshape(-1, len(self.values))
-        for index, value in enumerate(data.values):
-            flat[slots[data.sample], index] = value
+        put(out, slots[data.sample], data.values)
 
     def unload(self, arrays: Any) -> Iterator[tuple[Array, ...]]:
         array = np.asarray(arrays)

@@ -20,6 +20,7 @@ from rowfeed.layouts.base import (
     checked_fill,
     checked_names,
     filled,
+    put,
     unchanged_array,
 )
 from rowfeed.request import Axis, ColumnData, Selection, Source, TableLike, Value, Where
@@ -130,13 +131,7 @@ class Grid(Layout):
     def scatter(self, data: ColumnData, slots: npt.NDArray[np.int64], out: Array) -> None:
         cells = prod(self.shape)
         sample, cell, values = self._one_per_cell(data)
-        place = slots[sample] * cells + cell
-        if isinstance(self.value, str):
-            out.reshape(-1)[place] = values[0]
-        else:
-            flat = out.reshape(-1, len(values))
-            for channel, value in enumerate(values):
-                flat[place, channel] = value
+        put(out, slots[sample] * cells + cell, values)
 
     def unload(self, arrays: Any) -> Iterator[tuple[Array, ...]]:
         fill = _bits(self.fill, self.dtype)
