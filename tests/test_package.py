@@ -42,6 +42,7 @@ LAYERS = [
     {"prefetch"},
     {"batches"},
     {"options"},
+    {"survey"},
     {"feed"},
     {"autoencoder"},
     {"keras"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from dataclasses import replace as replaced
 from itertools import count
@@ -14,20 +14,19 @@ import numpy as np
 
 from rowfeed.batches import Batch, Batches, Layouts, Transform
 from rowfeed.database import Database
-from rowfeed.errors import ArgumentError, DataError, MissingIndexWarning
-from rowfeed.ids import IdKind, Ids, check_kind, merged
+from rowfeed.errors import ArgumentError, MissingIndexWarning
+from rowfeed.ids import Ids
 from rowfeed.layouts import Layout
 from rowfeed.options import Options
 from rowfeed.plan import LastBatch, Plan, choose_window, hash_ids, parts
 from rowfeed.prefetch import Prefetcher
 from rowfeed.read import Read, RequestSize, Window
-from rowfeed.request import Selection
 from rowfeed.retry import Reader
-from rowfeed.samples import Samples, SamplesLike, given_ids
+from rowfeed.samples import SamplesLike
 from rowfeed.stats import Counters, Stats
+from rowfeed.survey import Survey, survey
 
 if TYPE_CHECKING:
-    from rowfeed.dialects.generic import Session
     from rowfeed.keras import KerasFeed
 
 DEFAULT_MEMORY_BYTES = 256 * 2**20
@@ -112,28 +111,19 @@ class Feed:
             memory_bytes,
             connections,
         )
-        self._set_up(options, None, "", {})
+        self._set_up(options, None, "", None)
 
-    def _set_up(self, options: Options, ids: Ids | None, lineage: str, known: Mapping[Layout, Selection]) -> None:
+    def _set_up(self, options: Options, ids: Ids | None, lineage: str, known: Survey | None) -> None:
         self._options = options
         self._structure = options.structure
         self._counters = Counters()
         self._lineage = lineage
         window = self._window()
-        self._selections = {layout: known[layout] for layout in self._structure.layouts if layout in known}
-        if ids is None or len(self._selections) < len(self._structure.layouts):
-            with Reader(options.db, patient=False, counters=self._counters) as reader:
-                for layout in self._structure.layouts:
-                    if layout not in self._selections:
-                        self._selections[layout] = reader.run(layout.selection)
-                        _warn_without_index(reader.run(layout.missing_index), layout)
-                given, ids = reader.run(self._list_ids) if ids is None else (_kind(ids), ids)
-                for layout in self._structure.layouts:
-                    kind = self._selections[layout].kind
-                    if kind is not None:
-                        check_kind(ids, given, kind, layout.source.label, layout.sample)
-        ids.flags.writeable = False
-        self._ids = ids
+        self._survey = survey(options, ids, known, self._counters)
+        for layout, index in self._survey.indexes.items():
+            if not (known and layout in known.selections):
+                _warn_without_index(index, layout)
+        self._ids = ids = self._survey.ids
         self._plan = Plan(ids.size, options.batch_size, window, options.shuffle, options.seed, options.last_batch)
         if not len(self._plan):
             raise ArgumentError(
@@ -141,7 +131,8 @@ class Feed:
                 'samples. Pass a smaller batch_size, or last_batch="keep".'
             )
         share = options.memory_bytes // 4 // options.connections
-        self._reads = [Read(layout, chosen, RequestSize(share, chosen)) for layout, chosen in self._selections.items()]
+        selections = self._survey.selections
+        self._reads = [Read(layout, chosen, RequestSize(share, chosen)) for layout, chosen in selections.items()]
         self._epochs_begun = 0
 
     def _window(self) -> int:
@@ -157,26 +148,6 @@ class Feed:
                 f"and memory_bytes={options.memory_bytes:,}. Pass a smaller shape or batch_size, or more memory_bytes."
             )
         return window
-
-    def _list_ids(self, session: Session) -> tuple[IdKind, Ids]:
-        """The sample ids, and what they are made of."""
-        samples, place = self._options.samples, self._options.x
-        if samples is not None and not isinstance(samples, Samples):
-            (kind, ids), origin = given_ids(samples), "samples"
-        elif isinstance(samples, Samples):
-            session.check(samples.source, (samples.column,))
-            origin = f"{samples.source.label}.{samples.column}"
-            ids = session.sample_ids(samples.source, samples.column)
-            kind = session.sample_kind(samples.source, samples.column) or _kind(ids)
-        else:
-            layouts = list(place.values()) if isinstance(place, Mapping) else [place]
-            origin = ", ".join(f"{layout.source.label}.{layout.sample}" for layout in layouts)
-            ids = merged((session.sample_ids(layout.source, layout.sample) for layout in layouts), origin)
-            kinds = {self._selections[layout].kind for layout in layouts} - {None}
-            kind = (kinds.pop() if len(kinds) == 1 else None) or _kind(ids)
-        if not ids.size:
-            raise DataError(f"expected at least one sample; got none in {origin}. Fill the table, or check where=.")
-        return kind, ids
 
     # What training iterates over
 
@@ -319,13 +290,13 @@ class Feed:
         options = replaced(self._options, **changes)
         if "samples" in changes or "db" in changes:
             feed = object.__new__(Feed)
-            feed._set_up(options, None, "", {})
+            feed._set_up(options, None, "", None)
             return feed
         return self._derive(options, self._ids, self._lineage)
 
     def _derive(self, options: Options, ids: Ids, lineage: str) -> Feed:
         feed = object.__new__(Feed)
-        feed._set_up(options, ids, lineage, self._selections)
+        feed._set_up(options, ids, lineage, self._survey)
         return feed
 
     # Into frameworks
@@ -359,16 +330,10 @@ def _physical_memory() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _warn_without_index(statement: str | None, layout: Layout) -> None:
-    if statement:
-        warnings.warn(
-            f"{layout.source.label} has no index that starts with {layout.sample}, so each request scans the whole "
-            f"table. Create one: {statement}",
-            MissingIndexWarning,
-            stacklevel=4,
-        )
-
-
-def _kind(ids: Ids) -> IdKind:
-    """What ids are taken for, whose column is not known."""
-    return IdKind.TEXT if ids.dtype.kind == "T" else IdKind.INTEGERS
+def _warn_without_index(statement: str, layout: Layout) -> None:
+    warnings.warn(
+        f"{layout.source.label} has no index that starts with {layout.sample}, so each request scans the whole "
+        f"table. Create one: {statement}",
+        MissingIndexWarning,
+        stacklevel=4,
+    )
