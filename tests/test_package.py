@@ -15,7 +15,7 @@ SOURCE = Path(rowfeed.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"dates", "ids", "passwords", "plan", "stats"},
+    {"dates", "ids", "passwords", "plan", "stats", "throttle"},
     {"exact", "failures"},
     {"request"},
     {"rows"},

@@ -25,6 +25,7 @@ from rowfeed.retry import Reader
 from rowfeed.samples import SamplesLike
 from rowfeed.stats import Counters, Stats
 from rowfeed.survey import Survey, survey
+from rowfeed.throttle import Throttle
 
 if TYPE_CHECKING:
     from rowfeed.keras import KerasFeed
@@ -62,6 +63,11 @@ class Feed:
         memory_bytes: What a running epoch may hold in memory: a quarter each for the window in use, the window
             being read, rows on their way, and batches. With `shuffle`, the size of the window is part of the order.
         connections: Database connections, at most.
+        throttle: What the server is to be spared. Up to 1: the share of its time that a connection may have a request
+            running; 0.25: after one of 0.1 s it pauses for 0.3 s. Above 1: table rows per second, all connections
+            together, also those of feeds that come of this one by `split` and `replace`; a request then has about a
+            second's rows at most. None: no limit. Batches are the same with any; `stats().throttled_s` counts the
+            pauses. What is asked while a feed is made is not paced.
 
     Raises:
         ArgumentError: An argument cannot be right.
@@ -96,6 +102,7 @@ class Feed:
         transform: Transform | None = None,
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
         connections: int = 2,
+        throttle: float | None = None,
     ) -> None:
         options = Options(
             db,
@@ -110,11 +117,15 @@ class Feed:
             transform,
             memory_bytes,
             connections,
+            throttle,
         )
-        self._set_up(options, None, "", None)
+        self._set_up(options, None, "", None, Throttle(options.throttle))
 
-    def _set_up(self, options: Options, ids: Ids | None, lineage: str, known: Survey | None) -> None:
+    def _set_up(
+        self, options: Options, ids: Ids | None, lineage: str, known: Survey | None, throttle: Throttle
+    ) -> None:
         self._options = options
+        self._throttle = throttle
         self._structure = options.structure
         self._counters = Counters()
         self._lineage = lineage
@@ -131,8 +142,11 @@ class Feed:
                 'samples. Pass a smaller batch_size, or last_batch="keep".'
             )
         share = options.memory_bytes // 4 // options.connections
-        selections = self._survey.selections
-        self._reads = [Read(layout, chosen, RequestSize(share, chosen)) for layout, chosen in selections.items()]
+        most_rows = throttle.rows_per_s / options.connections
+        self._reads = [
+            Read(layout, selection, RequestSize(share, selection, most_rows))
+            for layout, selection in self._survey.selections.items()
+        ]
         self._epochs_begun = 0
 
     def _window(self) -> int:
@@ -191,7 +205,7 @@ class Feed:
         return self._batches(windows(), epoch, start, goes_on=True)
 
     def _batches(self, windows: Iterator[Window], epoch: int, start: int, goes_on: bool = False) -> Batches:
-        prefetcher = Prefetcher(windows, self._make_reader, self._options.connections, self._counters)
+        prefetcher = Prefetcher(windows, self._make_reader, self._options.connections, self._counters, self._throttle)
         return Batches(prefetcher, self._structure, self._plan, epoch, start, self._options.transform, goes_on)
 
     def _first_window(self, start: int) -> int:
@@ -213,7 +227,9 @@ class Feed:
                 f"{size:,} bytes. Iterate over the feed instead."
             )
         plan = Plan(self._ids.size, self._ids.size, self._ids.size, shuffle=False)
-        windows = Prefetcher(self._windows(plan, 0, 0), self._make_reader, self._options.connections)
+        windows = Prefetcher(
+            self._windows(plan, 0, 0), self._make_reader, self._options.connections, throttle=self._throttle
+        )
         with Batches(windows, self._structure, plan, 0, 0, None) as batches:
             return next(batches)
 
@@ -273,7 +289,7 @@ class Feed:
                     f"expected samples on every side; got none for fraction {fractions[index]} of {self._ids.size} "
                     "samples. Pass larger fractions, another salt, or more samples."
                 )
-            feeds.append(self._derive(self._options, self._ids[positions], f"{path}:{index}"))
+            feeds.append(self._derive(self._options, self._ids[positions], f"{path}:{index}", self._survey))
         return tuple(feeds)
 
     def replace(self, **changes: Any) -> Feed:
@@ -289,14 +305,14 @@ class Feed:
             )
         options = replaced(self._options, **changes)
         if "samples" in changes or "db" in changes:
-            feed = object.__new__(Feed)
-            feed._set_up(options, None, "", None)
-            return feed
-        return self._derive(options, self._ids, self._lineage)
+            return self._derive(options, None, "", None)
+        return self._derive(options, self._ids, self._lineage, self._survey)
 
-    def _derive(self, options: Options, ids: Ids, lineage: str) -> Feed:
+    def _derive(self, options: Options, ids: Ids | None, lineage: str, known: Survey | None) -> Feed:
+        """A feed of the same server keeps within the same limit, together with this one."""
+        same = options.db is self._options.db and options.throttle == self._options.throttle
         feed = object.__new__(Feed)
-        feed._set_up(options, ids, lineage, self._survey)
+        feed._set_up(options, ids, lineage, known, self._throttle if same else Throttle(options.throttle))
         return feed
 
     # Into frameworks

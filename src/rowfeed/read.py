@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from rowfeed.layouts import Layout
 from rowfeed.plan import Positions
 from rowfeed.request import Request, Selection
 from rowfeed.stats import Counters
+from rowfeed.throttle import Cost
 
 ROW_BYTES = 64
 """What a row on its way takes as text and as columns, without its values."""
@@ -40,10 +42,15 @@ class RequestSize:
 
     The first request assumes that every cell has a row; later ones go by the fullest request so far, and by how fast
     the last ones were.
+
+    Args:
+        memory_bytes: The share of the memory.
+        selection: What is asked for.
+        most_rows: No request is to have more, but for those of one sample.
     """
 
-    def __init__(self, memory_bytes: int, selection: Selection) -> None:
-        self._most_rows = max(1, memory_bytes // (ROW_BYTES + VALUE_BYTES * len(selection.values)))
+    def __init__(self, memory_bytes: int, selection: Selection, most_rows: float = math.inf) -> None:
+        self._most_rows = int(max(1, min(most_rows, memory_bytes // row_bytes(selection))))
         self._rows = min(FIRST_ROWS, self._most_rows)
         self._rows_per_sample = float(selection.cells)
         self._seen = False
@@ -60,6 +67,11 @@ class RequestSize:
         if rows >= self._rows / 4:  # a small one tells of the cost of a query, not of its rows
             wanted = rows * min(GROWTH, TARGET_S / max(seconds, 1e-6))
             self._rows = int(min(self._most_rows, max(1, self._rows / GROWTH, wanted)))
+
+
+def row_bytes(selection: Selection) -> int:
+    """What a row takes on its way, as text and as columns."""
+    return ROW_BYTES + VALUE_BYTES * len(selection.values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +103,7 @@ class Window:
         self._share = -(-self.samples // readers)
         self._next = [0] * len(reads)
 
-    def take(self) -> Callable[[Session], None] | None:
+    def take(self) -> Callable[[Session], Cost] | None:
         """The next request, to be called with a session; None when all were taken."""
         for index, read in enumerate(self._reads):
             start = self._next[index]
@@ -102,7 +114,7 @@ class Window:
                 return lambda session: self._fill(session, read, self.arrays[index], slots)
         return None
 
-    def _fill(self, session: Session, read: Read, array: Any, slots: Positions) -> None:
+    def _fill(self, session: Session, read: Read, array: Any, slots: Positions) -> Cost:
         began = time.perf_counter()
         data = session.read(Request(read.selection, self._ids[self._positions[slots]]))
         answered = time.perf_counter()
@@ -117,3 +129,4 @@ class Window:
             query_s=answered - began,
             scatter_s=time.perf_counter() - answered,
         )
+        return Cost(began, answered - began, rows)
