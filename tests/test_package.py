@@ -36,7 +36,7 @@ LAYERS = [
     {"layouts.base"},
     {"layouts.columns", "layouts.grid"},
     {"layouts"},
-    {"write"},
+    {"scan", "write"},
     {"database"},
     {"read", "retry"},
     {"prefetch"},

@@ -259,6 +259,14 @@ class TestFeed:
             assert sum(len(x) for x in feed) == SAMPLES
         assert time.perf_counter() - began >= 2 * SAMPLES * CELLS / 2_000
 
+    def test_a_share_of_time_holds_across_epochs(self, path):
+        """Where an epoch is one request on a connection of its own, the next one's waits all the same."""
+        feed = make(path, throttle=0.2, memory_bytes=2**24, connections=1)
+        for _ in range(6):
+            assert sum(len(x) for x in feed) == SAMPLES
+        assert feed.stats().requests == 6
+        assert feed.stats().throttled_s > feed.stats().query_s
+
     def test_sides_of_a_split_keep_the_limit_together(self, path):
         """What one side has read, the other one waits for; a feed with another limit does not."""
         one, two = make(path, throttle=1_000, memory_bytes=2**24).split(0.5, 0.5)

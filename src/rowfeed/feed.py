@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from dataclasses import replace as replaced
@@ -14,15 +13,16 @@ import numpy as np
 
 from rowfeed.batches import Batch, Batches, Layouts, Transform
 from rowfeed.database import Database
-from rowfeed.errors import ArgumentError, MissingIndexWarning
+from rowfeed.errors import ArgumentError
 from rowfeed.ids import Ids
 from rowfeed.layouts import Layout
 from rowfeed.options import Options
 from rowfeed.plan import LastBatch, Plan, choose_window, hash_ids, parts
 from rowfeed.prefetch import Prefetcher
-from rowfeed.read import Read, RequestSize, Window
+from rowfeed.read import Read, RequestSize, ScanSize, Window
 from rowfeed.retry import Reader
 from rowfeed.samples import SamplesLike
+from rowfeed.scan import EpochScans, check_scans, warn_of_scans
 from rowfeed.stats import Counters, Stats
 from rowfeed.survey import Survey, survey
 from rowfeed.throttle import Throttle
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rowfeed.keras import KerasFeed
 
 DEFAULT_MEMORY_BYTES = 256 * 2**20
+DEFAULT_MAX_SCANNED_ROWS = 1_000_000_000
 
 
 class Feed:
@@ -68,15 +69,19 @@ class Feed:
             together, also those of feeds that come of this one by `split` and `replace`; a request then has about a
             second's rows at most. None: no limit. Batches are the same with any; `stats().throttled_s` counts the
             pauses. What is asked while a feed is made is not paced.
+        max_scanned_rows: Rows that an epoch may scan in tables without an index that starts with the sample column.
+            Each request reads such a table whole, so requests are as few as memory allows, for a whole window where
+            its rows fit, and go over one connection. None: any number.
 
     Raises:
         ArgumentError: An argument cannot be right.
-        SchemaError: A table or column is not there.
+        SchemaError: A table or column is not there, or an epoch would scan more than `max_scanned_rows`.
         DataError: There is not a single sample, or a sample id is NULL.
         DatabaseError: The database refused or failed.
 
     Cost:
-        Creating a feed lists the sample ids: one query, 8 bytes a sample. An epoch adds 4 bytes a block.
+        Creating a feed lists the sample ids: one query, 8 bytes a sample. An epoch adds 4 bytes a block. Where an index
+        is missing, the rows of the table are counted once.
 
     Example:
         ```python
@@ -103,6 +108,7 @@ class Feed:
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
         connections: int = 2,
         throttle: float | None = None,
+        max_scanned_rows: int | None = DEFAULT_MAX_SCANNED_ROWS,
     ) -> None:
         options = Options(
             db,
@@ -118,6 +124,7 @@ class Feed:
             memory_bytes,
             connections,
             throttle,
+            max_scanned_rows,
         )
         self._set_up(options, None, "", None, Throttle(options.throttle))
 
@@ -131,9 +138,6 @@ class Feed:
         self._lineage = lineage
         window = self._window()
         self._survey = survey(options, ids, known, self._counters)
-        for layout, index in self._survey.indexes.items():
-            if not (known and layout in known.selections):
-                _warn_without_index(index, layout)
         self._ids = ids = self._survey.ids
         self._plan = Plan(ids.size, options.batch_size, window, options.shuffle, options.seed, options.last_batch)
         if not len(self._plan):
@@ -141,13 +145,26 @@ class Feed:
                 f'expected at least one whole batch of {options.batch_size} with last_batch="drop"; got {ids.size} '
                 'samples. Pass a smaller batch_size, or last_batch="keep".'
             )
-        share = options.memory_bytes // 4 // options.connections
-        most_rows = throttle.rows_per_s / options.connections
-        self._reads = [
-            Read(layout, selection, RequestSize(share, selection, most_rows))
-            for layout, selection in self._survey.selections.items()
+        self._connections = 1 if self._survey.scans else options.connections
+        self._reads = [self._read(layout) for layout in self._survey.selections]
+        scans = [
+            EpochScans(read.layout, read.scan, min(read.size.samples, window), self._plan.requests(read.size.samples))
+            for read in self._reads
+            if read.scan is not None
         ]
+        check_scans(scans, options.max_scanned_rows)
+        for each in scans:
+            if not (known and each.layout in known.scans):
+                warn_of_scans(each)
         self._epochs_begun = 0
+
+    def _read(self, layout: Layout) -> Read:
+        """What requests for a layout are like. The connections share the memory for rows on their way, and the rate."""
+        selection, scan = self._survey.selections[layout], self._survey.scans.get(layout)
+        share = self._options.memory_bytes // 4 // self._connections
+        if scan is not None:
+            return Read(layout, selection, ScanSize(share, selection, scan), scan)
+        return Read(layout, selection, RequestSize(share, selection, self._throttle.rows_per_s / self._connections))
 
     def _window(self) -> int:
         """Samples in a window; refuses samples of which the memory does not hold a batch."""
@@ -205,7 +222,7 @@ class Feed:
         return self._batches(windows(), epoch, start, goes_on=True)
 
     def _batches(self, windows: Iterator[Window], epoch: int, start: int, goes_on: bool = False) -> Batches:
-        prefetcher = Prefetcher(windows, self._make_reader, self._options.connections, self._counters, self._throttle)
+        prefetcher = Prefetcher(windows, self._make_reader, self._connections, self._counters, self._throttle)
         return Batches(prefetcher, self._structure, self._plan, epoch, start, self._options.transform, goes_on)
 
     def _first_window(self, start: int) -> int:
@@ -227,9 +244,7 @@ class Feed:
                 f"{size:,} bytes. Iterate over the feed instead."
             )
         plan = Plan(self._ids.size, self._ids.size, self._ids.size, shuffle=False)
-        windows = Prefetcher(
-            self._windows(plan, 0, 0), self._make_reader, self._options.connections, throttle=self._throttle
-        )
+        windows = Prefetcher(self._windows(plan, 0, 0), self._make_reader, self._connections, throttle=self._throttle)
         with Batches(windows, self._structure, plan, 0, 0, None) as batches:
             return next(batches)
 
@@ -240,7 +255,7 @@ class Feed:
         order = plan.epoch(epoch)
         for window in range(first, plan.windows):
             positions = order.window(window)
-            yield Window(self._ids, positions, self._reads, self._options.connections, self._counters)
+            yield Window(self._ids, positions, self._reads, self._connections, self._counters)
 
     # Which samples
 
@@ -344,12 +359,3 @@ def _physical_memory() -> float:
     if not hasattr(os, "sysconf"):
         return float("inf")
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _warn_without_index(statement: str, layout: Layout) -> None:
-    warnings.warn(
-        f"{layout.source.label} has no index that starts with {layout.sample}, so each request scans the whole "
-        f"table. Create one: {statement}",
-        MissingIndexWarning,
-        stacklevel=4,
-    )

@@ -38,11 +38,13 @@ class Options:
     memory_bytes: int
     connections: int
     throttle: float | None
+    max_scanned_rows: int | None
 
     def __post_init__(self) -> None:
         if not isinstance(self.db, Database):
             raise ArgumentError(f"expected a Database; got db={self.db!r}. Pass what rowfeed.connect(url) returns.")
-        for name in ("batch_size", "memory_bytes", "connections"):
+        counts = ("batch_size", "memory_bytes", "connections", "max_scanned_rows")
+        for name in counts if self.max_scanned_rows is not None else counts[:-1]:
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
                 raise ArgumentError(f"expected a positive integer; got {name}={value!r}. Pass 1 or more.")

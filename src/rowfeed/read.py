@@ -15,6 +15,7 @@ from rowfeed.ids import Ids
 from rowfeed.layouts import Layout
 from rowfeed.plan import Positions
 from rowfeed.request import Request, Selection
+from rowfeed.scan import Scan
 from rowfeed.stats import Counters
 from rowfeed.throttle import Cost
 
@@ -35,6 +36,12 @@ GROWTH = 4.0
 
 MAX_SAMPLES = 65_536
 """Samples in a request, at most."""
+
+MAX_SCANNED = 2**23
+"""Rows of the answer to a request that scans, at most: engines have limits of 1 GB, and queries one of time."""
+
+SPARE = 1.25
+"""How much fuller than those before a request may come."""
 
 
 class RequestSize:
@@ -61,12 +68,42 @@ class RequestSize:
 
     def observe(self, samples: int, rows: int, seconds: float) -> None:
         """Learn from a request."""
-        fullness = 1.25 * max(rows, 1) / samples
+        fullness = SPARE * max(rows, 1) / samples
         self._rows_per_sample = max(self._rows_per_sample, fullness) if self._seen else fullness
         self._seen = True
         if rows >= self._rows / 4:  # a small one tells of the cost of a query, not of its rows
             wanted = rows * min(GROWTH, TARGET_S / max(seconds, 1e-6))
             self._rows = int(min(self._most_rows, max(1, self._rows / GROWTH, wanted)))
+
+
+class ScanSize:
+    """How many samples a request may have that scans its table: all that memory and a statement hold.
+
+    Where not all of the table's rows fit, samples are taken for average ones until requests have told.
+
+    Args:
+        memory_bytes: The share of the memory.
+        selection: What is asked for.
+        scan: The table.
+    """
+
+    def __init__(self, memory_bytes: int, selection: Selection, scan: Scan) -> None:
+        self._rows = max(1, min(MAX_SCANNED, memory_bytes // row_bytes(selection)))
+        self._rows_per_sample = SPARE * scan.rows_per_sample
+        self._scan = scan
+        self._seen = False
+
+    @property
+    def samples(self) -> int:
+        if self._scan.rows <= self._rows:
+            return self._scan.most_ids
+        return int(min(self._scan.most_ids, max(1, self._rows // max(self._rows_per_sample, 1e-3))))
+
+    def observe(self, samples: int, rows: int, seconds: float) -> None:
+        """Learn from a request."""
+        fullness = SPARE * max(rows, 1) / samples
+        self._rows_per_sample = max(self._rows_per_sample, fullness) if self._seen else fullness
+        self._seen = True
 
 
 def row_bytes(selection: Selection) -> int:
@@ -76,11 +113,12 @@ def row_bytes(selection: Selection) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """A layout, what it asks for, and in which portions."""
+    """A layout, what it asks for, and in which portions; where no index helps, also what each of them scans."""
 
     layout: Layout
     selection: Selection
-    size: RequestSize
+    size: RequestSize | ScanSize
+    scan: Scan | None = None
 
 
 class Window:
@@ -129,4 +167,4 @@ class Window:
             query_s=answered - began,
             scatter_s=time.perf_counter() - answered,
         )
-        return Cost(began, answered - began, rows)
+        return Cost(began, answered - began, max(rows, read.scan.rows if read.scan else 0))

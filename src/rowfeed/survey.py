@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rowfeed.errors import DataError
 from rowfeed.ids import IdKind, Ids, check_kind, merged
 from rowfeed.layouts import Layout
 from rowfeed.options import Options
-from rowfeed.request import Selection
+from rowfeed.request import Request, Selection
 from rowfeed.retry import Reader
 from rowfeed.samples import Samples, given_ids
+from rowfeed.scan import Scan
 from rowfeed.stats import Counters
 
 if TYPE_CHECKING:
@@ -26,12 +28,12 @@ class Survey:
     Args:
         selections: What each layout asks for.
         ids: The sample ids of the feed, ascending and read-only.
-        indexes: The CREATE INDEX of each layout whose table lacks one.
+        scans: What requests read for each layout whose table lacks an index.
     """
 
     selections: Mapping[Layout, Selection]
     ids: Ids
-    indexes: Mapping[Layout, str]
+    scans: Mapping[Layout, Scan]
 
 
 def survey(options: Options, ids: Ids | None, known: Survey | None, counters: Counters) -> Survey:
@@ -50,15 +52,12 @@ def survey(options: Options, ids: Ids | None, known: Survey | None, counters: Co
     """
     layouts = options.structure.layouts
     selections = {layout: known.selections[layout] for layout in layouts if known and layout in known.selections}
-    indexes = {layout: known.indexes[layout] for layout in selections if known and layout in known.indexes}
+    scans = {layout: known.scans[layout] for layout in selections if known and layout in known.scans}
     if ids is None or len(selections) < len(layouts):
         with Reader(options.db, patient=False, counters=counters) as reader:
-            for layout in layouts:
-                if layout not in selections:
-                    selections[layout] = reader.run(layout.selection)
-                    index = reader.run(layout.missing_index)
-                    if index is not None:
-                        indexes[layout] = index
+            new = [layout for layout in layouts if layout not in selections]
+            for layout in new:
+                selections[layout] = reader.run(layout.selection)
             if ids is None:
                 given, ids = reader.run(lambda session: _list_ids(session, options, selections))
             else:
@@ -67,8 +66,22 @@ def survey(options: Options, ids: Ids | None, known: Survey | None, counters: Co
                 kind = selections[layout].kind
                 if kind is not None:
                     check_kind(ids, given, kind, layout.source.label, layout.sample)
+            for layout in new:
+                request = Request(selections[layout], ids)
+                scan = reader.run(partial(_scan, layout, request))
+                if scan is not None:
+                    scans[layout] = scan
     ids.flags.writeable = False
-    return Survey({layout: selections[layout] for layout in layouts}, ids, indexes)
+    return Survey({layout: selections[layout] for layout in layouts}, ids, scans)
+
+
+def _scan(layout: Layout, request: Request, session: Session) -> Scan | None:
+    """What requests read of a table without an index; None where there is one."""
+    index = layout.missing_index(session)
+    if index is None:
+        return None
+    rows = session.table_rows(layout.source)
+    return Scan(index, rows, min(rows / request.ids.size, layout.rows_per_sample), session.most_ids(request))
 
 
 def _list_ids(session: Session, options: Options, selections: Mapping[Layout, Selection]) -> tuple[IdKind, Ids]:

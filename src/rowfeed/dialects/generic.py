@@ -161,6 +161,10 @@ class Session(Storage):
         keys += [unique["column_names"] for unique in inspector.get_unique_constraints(table, schema=schema)]
         return {key[0] for key in keys if key and key[0]}
 
+    def table_rows(self, source: Source) -> int:
+        """The rows of a table, those that `where` leaves out included: what a scan passes."""
+        return int(self._execute(Source(source.table).select({}).add_columns(sa.func.count())).scalar_one())
+
     def primary_key(self, source: Source) -> tuple[str, ...]:
         """The columns of the table's declared primary key; none for a view or a selectable."""
         if source.name is None:
@@ -243,6 +247,10 @@ class Session(Storage):
         with self._translated():
             data = None if self._plain_rows else self._read_columns(request)
             return self._read_rows(request) if data is None else data
+
+    def most_ids(self, request: Request) -> int:
+        """How many ids a request like this one may have for a single statement to read it."""
+        return IDS_PER_QUERY
 
     def _read_columns(self, request: Request) -> ColumnData | None:
         """The engine's own fast way; None where it has none, or where its checks say to look at the rows."""

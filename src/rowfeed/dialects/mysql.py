@@ -218,18 +218,34 @@ class Session(Storage, generic.Session):
 
     # Reading
 
-    def _read_columns(self, request: Request) -> ColumnData | None:
+    def most_ids(self, request: Request) -> int:
+        """As many as a statement holds; the numbers between the first and the last are no longer than these two."""
+        statement = None if self._plain_rows else self._prepared(request)
+        if statement is None:
+            return super().most_ids(request)
+        longest = max(len(str(number)) for number in request.ids[[0, -1]].tolist())
+        return max(1, self._room(statement) // (longest + 1))
+
+    def _room(self, statement: tuple[str, str]) -> int:
+        """Bytes that a statement leaves for ids."""
+        return self._packet - sum(len(part.encode()) for part in statement)
+
+    def _prepared(self, request: Request) -> tuple[str, str] | None:
+        """What comes before and after the ids; None where they are read as plain rows."""
         selection = request.selection
         if self._wire is None or selection.order or selection.has_dates or request.ids.dtype.kind == "T":
             return None
         if selection not in self._statements:
             self._statements[selection] = self._statement(selection)
-        statement = self._statements[selection]
+        return self._statements[selection]
+
+    def _read_columns(self, request: Request) -> ColumnData | None:
+        selection, statement = request.selection, self._prepared(request)
         if statement is None:
             return None
         before, after = statement
         parts: list[list[npt.NDArray[Any]]] = []
-        for ids in _portions(request.ids.tolist(), self._packet - len(before.encode()) - len(after.encode())):
+        for ids in _portions(request.ids.tolist(), self.most_ids(request)):
             if not self._read(
                 f"{before}{ids}{after}", partial(_mysql_columns.take, request, self._kinds(selection), parts)
             ):
@@ -370,8 +386,7 @@ def _printable(column: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[Any
     return sa.cast(column, mysql.INTEGER(unsigned=True)) if kind == BIT else column
 
 
-def _portions(ids: list[int], size: int) -> Iterator[str]:
-    """The ids as literals, in portions of at most so many bytes."""
-    step = max(1, size // 21)  # a sign, 19 digits and a comma
+def _portions(ids: list[int], step: int) -> Iterator[str]:
+    """The ids as literals, in portions of so many."""
     for start in range(0, len(ids), step):
         yield ",".join(map(str, ids[start : start + step]))

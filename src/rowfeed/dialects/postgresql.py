@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
@@ -239,12 +240,23 @@ class Session(generic.Session):
             self._queries[key] = Query(request.selection, types, key[1])
         return self._queries[key]
 
+    def most_ids(self, request: Request) -> int:
+        """Any number, as one bound array, also for plain rows; but for ids that are read as any engine's."""
+        types = self._selection_types(request.selection)
+        fast = not self._plain_rows and self._binary and not request.selection.order and possible(request, types)
+        return sys.maxsize if fast or self._as_array(request) else super().most_ids(request)
+
+    def _as_array(self, request: Request) -> bool:
+        """Whether the ids are of a type that one array of them is compared with."""
+        kinds = TEXTS if request.ids.dtype.kind == "T" else INTEGERS
+        return self._selection_types(request.selection)["sample"] in kinds
+
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
         return exact_rows(selection.rows, self._selection_types(selection))
 
     def _read_rows(self, request: Request) -> ColumnData:
         types = self._selection_types(request.selection)
-        if types["sample"] not in (TEXTS if request.ids.dtype.kind == "T" else INTEGERS):
+        if not self._as_array(request):
             return super()._read_rows(request)
         rows = request.selection.rows
         query = sa.select(*self._row_columns(request.selection)).where(samples_in(rows.c.sample, types["sample"]))
