@@ -38,7 +38,7 @@ from rowfeed.dialects._postgresql_query import (
     possible,
     samples_in,
 )
-from rowfeed.dialects.generic import skip_scan
+from rowfeed.dialects._skip_scan import skip_scan
 from rowfeed.errors import DatabaseError
 from rowfeed.failures import Failure
 from rowfeed.ids import IdKind, Ids, sort_ids

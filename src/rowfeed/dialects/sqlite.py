@@ -31,7 +31,7 @@ from sqlalchemy.sql.operators import custom_op
 
 from rowfeed.dates import clock
 from rowfeed.dialects import generic
-from rowfeed.dialects.generic import skip_scan
+from rowfeed.dialects._skip_scan import skip_scan
 from rowfeed.errors import DataError
 from rowfeed.exact import to_dtype
 from rowfeed.failures import Failure
