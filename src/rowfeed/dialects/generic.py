@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from rowfeed.dialects._storage import Storage
-from rowfeed.errors import ArgumentError, SchemaError
+from rowfeed.errors import ArgumentError, DataError, SchemaError
 from rowfeed.failures import Failure, Translation
 from rowfeed.ids import TEXT, IdKind, Ids, check_kind, ids_from_objects, merged, namer, objects_of, sort_ids
 from rowfeed.request import ColumnData, Request, Selection, Source
@@ -249,7 +250,20 @@ class Session(Storage):
             return self._read_rows(request) if data is None else data
 
     def most_ids(self, request: Request) -> int:
-        """How many ids a request like this one may have for a single statement to read it."""
+        """How many of the ids of a request a single statement can ask for. Reads a sample, to see in which way."""
+        middle = request.ids.size // 2
+        with suppress(DataError):  # will be said when it is read
+            one = Request(request.selection, request.ids[middle : middle + 1])
+            if self._plain_rows or self._read_columns(one) is None:
+                return self._most_plain_ids(request)
+        return self._most_column_ids(request)
+
+    def _most_column_ids(self, request: Request) -> int:
+        """How many of a request's ids a statement of the fast way takes."""
+        return sys.maxsize
+
+    def _most_plain_ids(self, request: Request) -> int:
+        """How many of a request's ids a statement for plain rows takes."""
         return IDS_PER_QUERY
 
     def _read_columns(self, request: Request) -> ColumnData | None:

@@ -218,34 +218,24 @@ class Session(Storage, generic.Session):
 
     # Reading
 
-    def most_ids(self, request: Request) -> int:
-        """As many as a statement holds; the numbers between the first and the last are no longer than these two."""
-        statement = None if self._plain_rows else self._prepared(request)
-        if statement is None:
-            return super().most_ids(request)
+    def _most_column_ids(self, request: Request) -> int:
+        """As many as the statement holds; the numbers between the first and the last are no longer than these two."""
+        statement = self._statements.get(request.selection) or ()
         longest = max(len(str(number)) for number in request.ids[[0, -1]].tolist())
-        return max(1, self._room(statement) // (longest + 1))
+        return max(1, (self._packet - sum(len(part.encode()) for part in statement)) // (longest + 1))
 
-    def _room(self, statement: tuple[str, str]) -> int:
-        """Bytes that a statement leaves for ids."""
-        return self._packet - sum(len(part.encode()) for part in statement)
-
-    def _prepared(self, request: Request) -> tuple[str, str] | None:
-        """What comes before and after the ids; None where they are read as plain rows."""
+    def _read_columns(self, request: Request) -> ColumnData | None:
         selection = request.selection
         if self._wire is None or selection.order or selection.has_dates or request.ids.dtype.kind == "T":
             return None
         if selection not in self._statements:
             self._statements[selection] = self._statement(selection)
-        return self._statements[selection]
-
-    def _read_columns(self, request: Request) -> ColumnData | None:
-        selection, statement = request.selection, self._prepared(request)
+        statement = self._statements[selection]
         if statement is None:
             return None
         before, after = statement
         parts: list[list[npt.NDArray[Any]]] = []
-        for ids in _portions(request.ids.tolist(), self.most_ids(request)):
+        for ids in _portions(request.ids.tolist(), self._most_column_ids(request)):
             if not self._read(
                 f"{before}{ids}{after}", partial(_mysql_columns.take, request, self._kinds(selection), parts)
             ):

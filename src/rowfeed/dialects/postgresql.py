@@ -240,11 +240,8 @@ class Session(generic.Session):
             self._queries[key] = Query(request.selection, types, key[1])
         return self._queries[key]
 
-    def most_ids(self, request: Request) -> int:
-        """Any number, as one bound array, also for plain rows; but for ids that are read as any engine's."""
-        types = self._selection_types(request.selection)
-        fast = not self._plain_rows and self._binary and not request.selection.order and possible(request, types)
-        return sys.maxsize if fast or self._as_array(request) else super().most_ids(request)
+    def _most_plain_ids(self, request: Request) -> int:
+        return sys.maxsize if self._as_array(request) else super()._most_plain_ids(request)
 
     def _as_array(self, request: Request) -> bool:
         """Whether the ids are of a type that one array of them is compared with."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
@@ -121,25 +120,16 @@ class Session(generic.Session):
             if found < IDS_PER_PART:
                 return np.concatenate(parts)
 
-    def most_ids(self, request: Request) -> int:
-        return sys.maxsize if self._aggregates(request) else super().most_ids(request)
-
-    def _aggregates(self, request: Request) -> bool:
-        """Whether the aggregate can tell such ids and values."""
-        return not (
-            self._plain_rows
-            or request.selection.order
+    def _read_columns(self, request: Request) -> ColumnData | None:
+        if (
+            request.selection.order
             or request.selection.has_dates
             or request.ids.dtype.kind == "u"
             or self._kind(request) is IdKind.BYTES
-            or self._hides_json_each
-        )
-
-    def _read_columns(self, request: Request) -> ColumnData | None:
-        if not self._aggregates(request):
+        ):
             return None
         ids = json.dumps(request.ids.tolist(), ensure_ascii=False)
-        if r"\u0000" in ids:
+        if r"\u0000" in ids or self._hides_json_each:
             return None
         return self._read_folded(request, ids) if _foldable(request) else self._read_grouped(request, ids)
 
