@@ -81,7 +81,7 @@ class Feed:
 
     Cost:
         Creating a feed lists the sample ids: one query, 8 bytes a sample. An epoch adds 4 bytes a block. Where an index
-        is missing, the rows of the table are counted once.
+        is missing, the rows of the table are counted and one sample is read, once.
 
     Example:
         ```python
