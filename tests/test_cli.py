@@ -90,6 +90,7 @@ def test_that_test_can_fail():
         (["train", "u", *GRID, "--noise", "-1"], "expected a number of at least 0; got '-1'"),
         (["train", "u", *GRID, "--noise", "nan"], "expected a number of at least 0; got 'nan'"),
         (["train", "u", *GRID, "--learning-rate", "0"], "expected a number above 0; got '0'"),
+        (["train", "u", *GRID, "--throttle", "0"], "expected a number above 0; got '0'"),
         (["train", "u", *GRID, "--validation", "1"], "expected a share between 0 and 1; got '1'"),
         (["train", "u", *GRID, "--value-range", "5,5"], "expected two numbers, the lower first, such as 0,255"),
     ],
@@ -145,6 +146,22 @@ def test_an_unwritable_directory_is_an_error(url, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["train", url, *GRID, "--out", str(tmp_path / "file" / "out")]) == 1
     assert capsys.readouterr().err == f"rowfeed: error: [Errno 20] Not a directory: '{tmp_path}/file/out'\n"
+
+
+@pytest.mark.parametrize(("words", "limit"), [([], None), (["--throttle", "0.25"], 0.25), (["--throttle", "9e3"], 9e3)])
+def test_throttle_reaches_the_feed(url, tmp_path, monkeypatch, words, limit):
+    """`--throttle` is that of the feed that is trained on; without it there is no limit."""
+    from rowfeed.command import study
+
+    made = []
+
+    def train(feed, *_):
+        made.append(feed)
+        raise rowfeed.Error("enough")
+
+    monkeypatch.setattr(study, "train", train)
+    assert main(["train", url, *GRID, *words, "--out", str(tmp_path / "out")]) == 1
+    assert [feed._options.throttle for feed in made] == [limit]
 
 
 @pytest.mark.parametrize(("module", "package"), [("matplotlib", "matplotlib"), ("sklearn", "scikit-learn")])

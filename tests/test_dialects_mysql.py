@@ -388,6 +388,25 @@ def test_long_statements_are_split(db, run, monkeypatch):
         assert ("JSON_TABLE" in executed[0]) == (step < 64)
 
 
+def test_a_statement_holds_as_many_ids_as_fit(db, run, monkeypatch):
+    """Short ids of a whole window are one statement; of longer ones fewer fit, whichever end is the longer."""
+    run("CREATE TABLE t (id BIGINT PRIMARY KEY, v INT)", "INSERT INTO t SELECT seq, -seq FROM seq_1_to_131072")
+    executed = []
+    original = _mysql_wire.BinaryRows.read
+    monkeypatch.setattr(
+        _mysql_wire.BinaryRows, "read", lambda self, text, take: executed.append(text) or original(self, text, take)
+    )
+    with db.open() as session:
+        selection = rowfeed.Columns("t", sample="id", columns="v", dtype="int64").selection(session)
+        window = Request(selection, np.arange(1, 131_073))
+        assert session.most_ids(window) >= 131_072
+        executed.clear()
+        assert session.read(window).values[0].sum() == -np.arange(1, 131_073).sum()
+        assert len(executed) == 1
+        long = (np.array([1, 2, 10**18]), np.array([-(10**17), 2, 3]))
+        assert all(50_000 < session.most_ids(Request(selection, ids)) < 55_000 for ids in long)
+
+
 def test_a_missing_driver_is_named(url):
     """Where the driver of a URL is not installed, the error says which extra to install."""
     pytest.importorskip("pymysql")

@@ -401,7 +401,7 @@ class TestSchema:
             []
             if enough
             else [
-                "u has no index that starts with id, so each request scans the whole table. "
+                "u has no index that starts with id, so each request scans the whole table: 1 scan of 1 row an epoch. "
                 "Create one: CREATE INDEX u_id ON u (id)"
             ]
         )

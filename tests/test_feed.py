@@ -633,6 +633,15 @@ class TestReplace:
         assert seen(feed.replace(connections=1)) == expected[0]
         assert seen(feed) == expected[1]
 
+    def test_a_known_layout_in_another_place(self, path):
+        """A layout that was there before and a new one come in the places that they are given."""
+        first, second = grid(), grid("b")
+        rows = [(i, x, 9000 + x) for i in range(1, 102) for x in range(3)]
+        create(path, "b", [("id", "INTEGER"), ("x", ""), ("v", "")], rows, index=["id", "x"])
+        x, y = make(path, first).replace(x=second, y=first).arrays()
+        assert x.tolist() == [[9000, 9001, 9002]] * len(x)
+        assert y[0].tolist() == [100, 101, 102]
+
     def test_a_new_layout_is_checked(self, path):
         """A new layout must be there, like those of a new feed."""
         with pytest.raises(rowfeed.SchemaError, match="nowhere"):

@@ -168,9 +168,9 @@ def _train(options: argparse.Namespace) -> None:
         options.validation,
         options.seed,
     )
-    Study(connect(options.url), grid, samples, recipe, options.out, f"samples of {options.table}").run(
-        _say, _on_terminal()
-    )
+    noun = f"samples of {options.table}"
+    study = Study(connect(options.url), grid, samples, recipe, options.out, noun, throttle=options.throttle)
+    study.run(_say, _on_terminal())
 
 
 def _mention_password(db: Database) -> None:

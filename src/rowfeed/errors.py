@@ -2,7 +2,7 @@
 
 Error:
     ├── ArgumentError (ValueError)      an argument cannot be right, whatever the database holds
-    ├── SchemaError                     no such table or column, or not of the kind that was asked for
+    ├── SchemaError                     no such table, column or index, or not of the kind that was asked for
     ├── DataError (ValueError)          a row breaks what the layout promises; names table, column, sample
     ├── DatabaseError                   the database refused or failed; its own exception is the cause
     └── DependencyError (ImportError)   a package is missing; names the extra to install
@@ -24,7 +24,7 @@ class ArgumentError(Error, ValueError):
 
 
 class SchemaError(Error):
-    """The database has no such table or column, or one of another kind."""
+    """The database has no such table or column, or one of another kind; or no index, where scans would be too many."""
 
 
 class DataError(Error, ValueError):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from dataclasses import replace as replaced
 from itertools import count
@@ -14,23 +13,25 @@ import numpy as np
 
 from rowfeed.batches import Batch, Batches, Layouts, Transform
 from rowfeed.database import Database
-from rowfeed.errors import ArgumentError, DataError, MissingIndexWarning
-from rowfeed.ids import IdKind, Ids, check_kind, merged
+from rowfeed.errors import ArgumentError
+from rowfeed.ids import Ids
 from rowfeed.layouts import Layout
 from rowfeed.options import Options
 from rowfeed.plan import LastBatch, Plan, choose_window, hash_ids, parts
 from rowfeed.prefetch import Prefetcher
-from rowfeed.read import Read, RequestSize, Window
-from rowfeed.request import Selection
+from rowfeed.read import Read, RequestSize, ScanSize, Window
 from rowfeed.retry import Reader
-from rowfeed.samples import Samples, SamplesLike, given_ids
+from rowfeed.samples import SamplesLike
+from rowfeed.scan import EpochScans, check_scans, warn_of_scans
 from rowfeed.stats import Counters, Stats
+from rowfeed.survey import Survey, survey
+from rowfeed.throttle import Throttle
 
 if TYPE_CHECKING:
-    from rowfeed.dialects.generic import Session
     from rowfeed.keras import KerasFeed
 
 DEFAULT_MEMORY_BYTES = 256 * 2**20
+DEFAULT_MAX_SCANNED_ROWS = 1_000_000_000
 
 
 class Feed:
@@ -63,15 +64,24 @@ class Feed:
         memory_bytes: What a running epoch may hold in memory: a quarter each for the window in use, the window
             being read, rows on their way, and batches. With `shuffle`, the size of the window is part of the order.
         connections: Database connections, at most.
+        throttle: What the server is to be spared. Up to 1: the share of its time that a connection may have a request
+            running; 0.25: after one of 0.1 s it pauses for 0.3 s. Above 1: table rows per second, all connections
+            together, also those of feeds that come of this one by `split` and `replace`; a request then has about a
+            second's rows at most. None: no limit. Batches are the same with any; `stats().throttled_s` counts the
+            pauses. What is asked while a feed is made is not paced.
+        max_scanned_rows: Rows that an epoch may scan in tables without an index that starts with the sample column.
+            Each request reads such a table whole, so requests are as few as memory allows, for a whole window where
+            its rows fit, and go over one connection. None: any number.
 
     Raises:
         ArgumentError: An argument cannot be right.
-        SchemaError: A table or column is not there.
+        SchemaError: A table or column is not there, or an epoch would scan more than `max_scanned_rows`.
         DataError: There is not a single sample, or a sample id is NULL.
         DatabaseError: The database refused or failed.
 
     Cost:
-        Creating a feed lists the sample ids: one query, 8 bytes a sample. An epoch adds 4 bytes a block.
+        Creating a feed lists the sample ids: one query, 8 bytes a sample. An epoch adds 4 bytes a block. Where an index
+        is missing, the rows of the table are counted and one sample is read, once.
 
     Example:
         ```python
@@ -97,6 +107,8 @@ class Feed:
         transform: Transform | None = None,
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
         connections: int = 2,
+        throttle: float | None = None,
+        max_scanned_rows: int | None = DEFAULT_MAX_SCANNED_ROWS,
     ) -> None:
         options = Options(
             db,
@@ -111,38 +123,48 @@ class Feed:
             transform,
             memory_bytes,
             connections,
+            throttle,
+            max_scanned_rows,
         )
-        self._set_up(options, None, "", {})
+        self._set_up(options, None, "", None, Throttle(options.throttle))
 
-    def _set_up(self, options: Options, ids: Ids | None, lineage: str, known: Mapping[Layout, Selection]) -> None:
+    def _set_up(
+        self, options: Options, ids: Ids | None, lineage: str, known: Survey | None, throttle: Throttle
+    ) -> None:
         self._options = options
+        self._throttle = throttle
         self._structure = options.structure
         self._counters = Counters()
         self._lineage = lineage
         window = self._window()
-        self._selections = {layout: known[layout] for layout in self._structure.layouts if layout in known}
-        if ids is None or len(self._selections) < len(self._structure.layouts):
-            with Reader(options.db, patient=False, counters=self._counters) as reader:
-                for layout in self._structure.layouts:
-                    if layout not in self._selections:
-                        self._selections[layout] = reader.run(layout.selection)
-                        _warn_without_index(reader.run(layout.missing_index), layout)
-                given, ids = reader.run(self._list_ids) if ids is None else (_kind(ids), ids)
-                for layout in self._structure.layouts:
-                    kind = self._selections[layout].kind
-                    if kind is not None:
-                        check_kind(ids, given, kind, layout.source.label, layout.sample)
-        ids.flags.writeable = False
-        self._ids = ids
+        self._survey = survey(options, ids, known, self._counters)
+        self._ids = ids = self._survey.ids
         self._plan = Plan(ids.size, options.batch_size, window, options.shuffle, options.seed, options.last_batch)
         if not len(self._plan):
             raise ArgumentError(
                 f'expected at least one whole batch of {options.batch_size} with last_batch="drop"; got {ids.size} '
                 'samples. Pass a smaller batch_size, or last_batch="keep".'
             )
-        share = options.memory_bytes // 4 // options.connections
-        self._reads = [Read(layout, chosen, RequestSize(share, chosen)) for layout, chosen in self._selections.items()]
+        self._connections = 1 if self._survey.scans else options.connections
+        self._reads = [self._read(layout) for layout in self._survey.selections]
+        scans = [
+            EpochScans(read.layout, read.scan, min(read.size.samples, window), self._plan.requests(read.size.samples))
+            for read in self._reads
+            if read.scan is not None
+        ]
+        check_scans(scans, options.max_scanned_rows)
+        for each in scans:
+            if not (known and each.layout in known.scans):
+                warn_of_scans(each)
         self._epochs_begun = 0
+
+    def _read(self, layout: Layout) -> Read:
+        """What requests for a layout are like. The connections share the memory for rows on their way, and the rate."""
+        selection, scan = self._survey.selections[layout], self._survey.scans.get(layout)
+        share = self._options.memory_bytes // 4 // self._connections
+        if scan is not None:
+            return Read(layout, selection, ScanSize(share, selection, scan), scan)
+        return Read(layout, selection, RequestSize(share, selection, self._throttle.rows_per_s / self._connections))
 
     def _window(self) -> int:
         """Samples in a window; refuses samples of which the memory does not hold a batch."""
@@ -157,26 +179,6 @@ class Feed:
                 f"and memory_bytes={options.memory_bytes:,}. Pass a smaller shape or batch_size, or more memory_bytes."
             )
         return window
-
-    def _list_ids(self, session: Session) -> tuple[IdKind, Ids]:
-        """The sample ids, and what they are made of."""
-        samples, place = self._options.samples, self._options.x
-        if samples is not None and not isinstance(samples, Samples):
-            (kind, ids), origin = given_ids(samples), "samples"
-        elif isinstance(samples, Samples):
-            session.check(samples.source, (samples.column,))
-            origin = f"{samples.source.label}.{samples.column}"
-            ids = session.sample_ids(samples.source, samples.column)
-            kind = session.sample_kind(samples.source, samples.column) or _kind(ids)
-        else:
-            layouts = list(place.values()) if isinstance(place, Mapping) else [place]
-            origin = ", ".join(f"{layout.source.label}.{layout.sample}" for layout in layouts)
-            ids = merged((session.sample_ids(layout.source, layout.sample) for layout in layouts), origin)
-            kinds = {self._selections[layout].kind for layout in layouts} - {None}
-            kind = (kinds.pop() if len(kinds) == 1 else None) or _kind(ids)
-        if not ids.size:
-            raise DataError(f"expected at least one sample; got none in {origin}. Fill the table, or check where=.")
-        return kind, ids
 
     # What training iterates over
 
@@ -220,7 +222,7 @@ class Feed:
         return self._batches(windows(), epoch, start, goes_on=True)
 
     def _batches(self, windows: Iterator[Window], epoch: int, start: int, goes_on: bool = False) -> Batches:
-        prefetcher = Prefetcher(windows, self._make_reader, self._options.connections, self._counters)
+        prefetcher = Prefetcher(windows, self._make_reader, self._connections, self._counters, self._throttle)
         return Batches(prefetcher, self._structure, self._plan, epoch, start, self._options.transform, goes_on)
 
     def _first_window(self, start: int) -> int:
@@ -242,7 +244,7 @@ class Feed:
                 f"{size:,} bytes. Iterate over the feed instead."
             )
         plan = Plan(self._ids.size, self._ids.size, self._ids.size, shuffle=False)
-        windows = Prefetcher(self._windows(plan, 0, 0), self._make_reader, self._options.connections)
+        windows = Prefetcher(self._windows(plan, 0, 0), self._make_reader, self._connections, throttle=self._throttle)
         with Batches(windows, self._structure, plan, 0, 0, None) as batches:
             return next(batches)
 
@@ -253,7 +255,7 @@ class Feed:
         order = plan.epoch(epoch)
         for window in range(first, plan.windows):
             positions = order.window(window)
-            yield Window(self._ids, positions, self._reads, self._options.connections, self._counters)
+            yield Window(self._ids, positions, self._reads, self._connections, self._counters)
 
     # Which samples
 
@@ -302,7 +304,7 @@ class Feed:
                     f"expected samples on every side; got none for fraction {fractions[index]} of {self._ids.size} "
                     "samples. Pass larger fractions, another salt, or more samples."
                 )
-            feeds.append(self._derive(self._options, self._ids[positions], f"{path}:{index}"))
+            feeds.append(self._derive(self._options, self._ids[positions], f"{path}:{index}", self._survey))
         return tuple(feeds)
 
     def replace(self, **changes: Any) -> Feed:
@@ -318,14 +320,14 @@ class Feed:
             )
         options = replaced(self._options, **changes)
         if "samples" in changes or "db" in changes:
-            feed = object.__new__(Feed)
-            feed._set_up(options, None, "", {})
-            return feed
-        return self._derive(options, self._ids, self._lineage)
+            return self._derive(options, None, "", None)
+        return self._derive(options, self._ids, self._lineage, self._survey)
 
-    def _derive(self, options: Options, ids: Ids, lineage: str) -> Feed:
+    def _derive(self, options: Options, ids: Ids | None, lineage: str, known: Survey | None) -> Feed:
+        """A feed of the same server keeps within the same limit, together with this one."""
+        same = options.db is self._options.db and options.throttle == self._options.throttle
         feed = object.__new__(Feed)
-        feed._set_up(options, ids, lineage, self._selections)
+        feed._set_up(options, ids, lineage, known, self._throttle if same else Throttle(options.throttle))
         return feed
 
     # Into frameworks
@@ -357,18 +359,3 @@ def _physical_memory() -> float:
     if not hasattr(os, "sysconf"):
         return float("inf")
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _warn_without_index(statement: str | None, layout: Layout) -> None:
-    if statement:
-        warnings.warn(
-            f"{layout.source.label} has no index that starts with {layout.sample}, so each request scans the whole "
-            f"table. Create one: {statement}",
-            MissingIndexWarning,
-            stacklevel=4,
-        )
-
-
-def _kind(ids: Ids) -> IdKind:
-    """What ids are taken for, whose column is not known."""
-    return IdKind.TEXT if ids.dtype.kind == "T" else IdKind.INTEGERS

@@ -83,6 +83,11 @@ class Plan:
     def batches_per_window(self) -> int:
         return self.window // self.batch_size
 
+    def requests(self, most: int) -> int:
+        """Into how many requests of at most so many samples the windows of an epoch fall."""
+        whole, rest = divmod(self._used, self.window)
+        return whole * -(-self.window // most) + -(-rest // most)
+
     @property
     def _used(self) -> int:
         return min(self.count, len(self) * self.batch_size)

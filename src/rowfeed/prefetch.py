@@ -6,6 +6,9 @@ Each job is taken apart into tasks, which up to `connections` threads share, eac
 A thread ends, and its connection with it, when nothing is left to read, when an error stops the work, when the
 consumer closes or forgets the prefetcher or the interpreter exits, and when it was idle for `IDLE_S`: so a consumer
 that stops asking, as a training step that raised, leaves nothing behind. If it asks again, threads are started again.
+
+With a throttle, a thread that has a task waits until its lane is free before it runs it: no query is open meanwhile,
+nor is a watchdog running, and what ends the work ends the pause. A connection does not stay for a long one.
 """
 
 from __future__ import annotations
@@ -16,23 +19,31 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeAlias, TypeVar
 
 from rowfeed.dialects.generic import Session
 from rowfeed.retry import Reader
 from rowfeed.stats import Counters
+from rowfeed.throttle import Cost, Lane, Throttle
 
 IDLE_S = 1.0
 """How long a thread and its connection wait for more work."""
+
+KEPT_S = 10.0
+"""A pause that is longer than that is made without a connection."""
 
 OPEN_JOBS = 2
 """The job in the consumer's hands and the one being read."""
 
 
+Task: TypeAlias = Callable[[Session], Cost | None]
+"""To be called with a session; says what it was to the server, if anything."""
+
+
 class Job(Protocol):
     """Work that falls into tasks."""
 
-    def take(self) -> Callable[[Session], None] | None:
+    def take(self) -> Task | None:
         """The next task, to be called with a session; None when all were taken. Called under a lock."""
 
 
@@ -47,6 +58,7 @@ class Prefetcher(Generic[J]):
         make_reader: Makes what a thread runs its tasks with.
         connections: How many threads and sessions there are, at most.
         counters: Are told who waited how long for whom.
+        throttle: Says when a task may run. None: at once.
     """
 
     def __init__(
@@ -55,8 +67,9 @@ class Prefetcher(Generic[J]):
         make_reader: Callable[[], Reader],
         connections: int,
         counters: Counters | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
-        self._work = _Work(jobs, make_reader, connections, counters or Counters())
+        self._work = _Work(jobs, make_reader, connections, counters or Counters(), throttle or Throttle())
         self._finalizer = weakref.finalize(self, self._work.stop)
 
     def __iter__(self) -> Self:
@@ -96,9 +109,15 @@ class _Work(Generic[J]):
     """What consumer and threads share. The prefetcher is not part of it, so that it can be collected."""
 
     def __init__(
-        self, jobs: Iterator[J], make_reader: Callable[[], Reader], connections: int, counters: Counters
+        self,
+        jobs: Iterator[J],
+        make_reader: Callable[[], Reader],
+        connections: int,
+        counters: Counters,
+        throttle: Throttle,
     ) -> None:
         self._counters = counters
+        self._throttle = throttle
         self._jobs: Iterator[J] | None = jobs
         self._make_reader = make_reader
         self._connections = connections
@@ -165,24 +184,39 @@ class _Work(Generic[J]):
     # The threads' side
 
     def _run(self, reader: Reader) -> None:
+        lane = self._throttle.enter()
         try:
             while taken := self._next_task():
                 progress, task = taken
                 error: BaseException | None = None
                 try:
-                    reader.run(task)
+                    if self._paused(progress, lane, reader):
+                        cost = reader.run(task)
+                        if isinstance(cost, Cost):
+                            lane.spend(cost)
                 except BaseException as raised:  # whatever it is, it belongs to the consumer
                     error = raised
                 del task, taken
                 self._finish(progress, error)
                 del progress, error
         finally:
+            self._throttle.leave(lane)
             reader.close()
             with self._changed:
                 del self._threads[threading.current_thread()]
                 self._changed.notify_all()
 
-    def _next_task(self) -> tuple[_Progress[J], Callable[[Session], None]] | None:
+    def _paused(self, progress: _Progress[J], lane: Lane, reader: Reader) -> bool:
+        """Wait until the lane is free; False, and at once, where the task is of no more use."""
+        if lane.pause_s() > KEPT_S:
+            reader.close()
+        with self._changed:
+            while (useful := not self._stopped and progress.error is None) and (pause := lane.pause_s()) > 0:
+                with self._timed("throttled_s"):
+                    self._changed.wait(pause)
+        return useful
+
+    def _next_task(self) -> tuple[_Progress[J], Task] | None:
         """Take a task, or wait for one; None when this thread should end."""
         with self._changed:
             while not self._stopped:
@@ -203,7 +237,7 @@ class _Work(Generic[J]):
                         return None
         return None
 
-    def _take(self) -> tuple[_Progress[J], Callable[[Session], None]] | None:
+    def _take(self) -> tuple[_Progress[J], Task] | None:
         for progress in self._open:
             if progress.error is not None:
                 self._jobs = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from rowfeed.ids import Ids
 from rowfeed.layouts import Layout
 from rowfeed.plan import Positions
 from rowfeed.request import Request, Selection
+from rowfeed.scan import Scan
 from rowfeed.stats import Counters
+from rowfeed.throttle import Cost
 
 ROW_BYTES = 64
 """What a row on its way takes as text and as columns, without its values."""
@@ -34,16 +37,27 @@ GROWTH = 4.0
 MAX_SAMPLES = 65_536
 """Samples in a request, at most."""
 
+MAX_SCANNED = 2**23
+"""Rows of the answer to a request that scans, at most: engines have limits of 1 GB, and queries one of time."""
+
+SPARE = 1.25
+"""How much fuller than those before a request may come."""
+
 
 class RequestSize:
     """How many samples a request may have: its rows fit in a share of the memory, and take about `TARGET_S`.
 
     The first request assumes that every cell has a row; later ones go by the fullest request so far, and by how fast
     the last ones were.
+
+    Args:
+        memory_bytes: The share of the memory.
+        selection: What is asked for.
+        most_rows: No request is to have more, but for those of one sample.
     """
 
-    def __init__(self, memory_bytes: int, selection: Selection) -> None:
-        self._most_rows = max(1, memory_bytes // (ROW_BYTES + VALUE_BYTES * len(selection.values)))
+    def __init__(self, memory_bytes: int, selection: Selection, most_rows: float = math.inf) -> None:
+        self._most_rows = int(max(1, min(most_rows, memory_bytes // row_bytes(selection))))
         self._rows = min(FIRST_ROWS, self._most_rows)
         self._rows_per_sample = float(selection.cells)
         self._seen = False
@@ -54,7 +68,7 @@ class RequestSize:
 
     def observe(self, samples: int, rows: int, seconds: float) -> None:
         """Learn from a request."""
-        fullness = 1.25 * max(rows, 1) / samples
+        fullness = SPARE * max(rows, 1) / samples
         self._rows_per_sample = max(self._rows_per_sample, fullness) if self._seen else fullness
         self._seen = True
         if rows >= self._rows / 4:  # a small one tells of the cost of a query, not of its rows
@@ -62,13 +76,49 @@ class RequestSize:
             self._rows = int(min(self._most_rows, max(1, self._rows / GROWTH, wanted)))
 
 
+class ScanSize:
+    """How many samples a request may have that scans its table: all that memory and a statement hold.
+
+    Where not all of the table's rows fit, samples are taken for average ones until requests have told.
+
+    Args:
+        memory_bytes: The share of the memory.
+        selection: What is asked for.
+        scan: The table.
+    """
+
+    def __init__(self, memory_bytes: int, selection: Selection, scan: Scan) -> None:
+        self._rows = max(1, min(MAX_SCANNED, memory_bytes // row_bytes(selection)))
+        self._rows_per_sample = SPARE * scan.rows_per_sample
+        self._scan = scan
+        self._seen = False
+
+    @property
+    def samples(self) -> int:
+        if self._scan.rows <= self._rows:
+            return self._scan.most_ids
+        return int(min(self._scan.most_ids, max(1, self._rows // max(self._rows_per_sample, 1e-3))))
+
+    def observe(self, samples: int, rows: int, seconds: float) -> None:
+        """Learn from a request."""
+        fullness = SPARE * max(rows, 1) / samples
+        self._rows_per_sample = max(self._rows_per_sample, fullness) if self._seen else fullness
+        self._seen = True
+
+
+def row_bytes(selection: Selection) -> int:
+    """What a row takes on its way, as text and as columns."""
+    return ROW_BYTES + VALUE_BYTES * len(selection.values)
+
+
 @dataclass(frozen=True, eq=False)
 class Read:
-    """A layout, what it asks for, and in which portions."""
+    """A layout, what it asks for, and in which portions; where no index helps, also what each of them scans."""
 
     layout: Layout
     selection: Selection
-    size: RequestSize
+    size: RequestSize | ScanSize
+    scan: Scan | None = None
 
 
 class Window:
@@ -91,7 +141,7 @@ class Window:
         self._share = -(-self.samples // readers)
         self._next = [0] * len(reads)
 
-    def take(self) -> Callable[[Session], None] | None:
+    def take(self) -> Callable[[Session], Cost] | None:
         """The next request, to be called with a session; None when all were taken."""
         for index, read in enumerate(self._reads):
             start = self._next[index]
@@ -102,7 +152,7 @@ class Window:
                 return lambda session: self._fill(session, read, self.arrays[index], slots)
         return None
 
-    def _fill(self, session: Session, read: Read, array: Any, slots: Positions) -> None:
+    def _fill(self, session: Session, read: Read, array: Any, slots: Positions) -> Cost:
         began = time.perf_counter()
         data = session.read(Request(read.selection, self._ids[self._positions[slots]]))
         answered = time.perf_counter()
@@ -117,3 +167,4 @@ class Window:
             query_s=answered - began,
             scatter_s=time.perf_counter() - answered,
         )
+        return Cost(began, answered - began, max(rows, read.scan.rows if read.scan else 0))

@@ -23,6 +23,7 @@ class Stats:
         scatter_s: Seconds of putting columns into windows, summed over connections.
         training_waited_s: Seconds that whoever iterates waited for a window.
         readers_waited_s: Seconds that reading threads waited for room in memory, summed over them.
+        throttled_s: Seconds that reading threads paused for `throttle`, summed over them.
     """
 
     windows: int = 0
@@ -35,6 +36,7 @@ class Stats:
     scatter_s: float = 0.0
     training_waited_s: float = 0.0
     readers_waited_s: float = 0.0
+    throttled_s: float = 0.0
 
     def __sub__(self, earlier: Stats) -> Stats:
         return Stats(**{f.name: getattr(self, f.name) - getattr(earlier, f.name) for f in fields(Stats)})

@@ -157,6 +157,12 @@ def _add_train(commands: Any) -> None:
     )
     which.add_argument("--samples-column", metavar="C", help="its column with them (that of --sample)")
     which.add_argument(
+        "--throttle",
+        type=_number(0, exclusive=True),
+        metavar="N",
+        help="spare the server: up to 1 a share of time, such as 0.25; above 1 rows per second (no limit)",
+    )
+    which.add_argument(
         "--duplicates",
         default="error",
         choices=("error", "first", "last", "sum", "mean", "max", "min"),

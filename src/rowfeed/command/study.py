@@ -41,6 +41,7 @@ class Study:
         out: A directory; made if it is not there.
         noun: What the samples are, for people: `handwritten digits`.
         labels: A label of each sample: the picture then shows a sample of each. None: it shows the first ids.
+        throttle: See `Feed`.
     """
 
     db: Database
@@ -50,6 +51,7 @@ class Study:
     out: Path
     noun: str
     labels: Columns | None = None
+    throttle: float | None = None
 
     def run(self, say: Say, terminal: bool) -> Comparison:
         """Train, compare, write everything, and say how it goes.
@@ -64,7 +66,15 @@ class Study:
         check_packages()
         self.out.mkdir(parents=True, exist_ok=True)
         recipe = self.recipe
-        feed = Feed(self.db, self.grid, self.grid, samples=self.samples, batch_size=recipe.batch_size, seed=recipe.seed)
+        feed = Feed(
+            self.db,
+            self.grid,
+            self.grid,
+            samples=self.samples,
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+            throttle=self.throttle,
+        )
         training = train(feed, self.grid.sample_shape, recipe, say, terminal)
         positions, captions = self._shown(training.validation)
         comparison = compare(training.model, training.train, training.validation, positions)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from rowfeed.dialects._storage import Storage
-from rowfeed.errors import ArgumentError, SchemaError
+from rowfeed.errors import ArgumentError, DataError, SchemaError
 from rowfeed.failures import Failure, Translation
 from rowfeed.ids import TEXT, IdKind, Ids, check_kind, ids_from_objects, merged, namer, objects_of, sort_ids
 from rowfeed.request import ColumnData, Request, Selection, Source
@@ -183,6 +184,10 @@ class Session(Storage):
         keys += [unique["column_names"] for unique in inspector.get_unique_constraints(table, schema=schema)]
         return {key[0] for key in keys if key and key[0]}
 
+    def table_rows(self, source: Source) -> int:
+        """The rows of a table, those that `where` leaves out included: what a scan passes."""
+        return int(self._execute(Source(source.table).select({}).add_columns(sa.func.count())).scalar_one())
+
     def primary_key(self, source: Source) -> tuple[str, ...]:
         """The columns of the table's declared primary key; none for a view or a selectable."""
         if source.name is None:
@@ -261,6 +266,23 @@ class Session(Storage):
         with self._translated():
             data = None if self._plain_rows else self._read_columns(request)
             return self._read_rows(request) if data is None else data
+
+    def most_ids(self, request: Request) -> int:
+        """How many of the ids of a request a single statement can ask for. Reads a sample, to see in which way."""
+        middle = request.ids.size // 2
+        with suppress(DataError):  # will be said when it is read
+            one = Request(request.selection, request.ids[middle : middle + 1])
+            if self._plain_rows or self._read_columns(one) is None:
+                return self._most_plain_ids(request)
+        return self._most_column_ids(request)
+
+    def _most_column_ids(self, request: Request) -> int:
+        """How many of a request's ids a statement of the fast way takes."""
+        return sys.maxsize
+
+    def _most_plain_ids(self, request: Request) -> int:
+        """How many of a request's ids a statement for plain rows takes."""
+        return IDS_PER_QUERY
 
     def _read_columns(self, request: Request) -> ColumnData | None:
         """The engine's own fast way; None where it has none, or where its checks say to look at the rows."""
@@ -362,29 +384,6 @@ class Session(Storage):
     def _translated(self) -> Iterator[None]:
         with self._translation(self._connection.dialect.loaded_dbapi.Error):
             yield
-
-
-def skip_scan(source: Source, column: str, after: Any = None) -> sa.Select[Any]:
-    """The distinct ids of an indexed column, each found from the one before: one step an id, however many rows.
-
-    Source: wiki.postgresql.org/wiki/Loose_indexscan.
-
-    Args:
-        source: A table whose ids are not NULL.
-        column: Its ids.
-        after: Only ids above this one; None: all.
-    """
-
-    def ids(name: str) -> sa.ColumnElement[Any]:
-        return source.select({"sample": column}).subquery(name).c.sample
-
-    rows, later = ids("r"), ids("l")
-    first = sa.select(rows).where(rows.is_not(None) if after is None else rows > after)
-    begin = first.order_by(rows).limit(1).subquery("f")
-    walk = sa.select(begin.c.sample).cte("w", recursive=True)
-    following = sa.select(later).where(later > walk.c.sample).order_by(later).limit(1).scalar_subquery()
-    walk = walk.union_all(sa.select(following).where(walk.c.sample.is_not(None)))
-    return sa.select(walk.c.sample).where(walk.c.sample.is_not(None))
 
 
 def _close(name: str, names: Iterable[str]) -> str:

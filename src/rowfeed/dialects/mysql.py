@@ -224,6 +224,12 @@ class Session(Storage, generic.Session):
 
     # Reading
 
+    def _most_column_ids(self, request: Request) -> int:
+        """As many as the statement holds; the numbers between the first and the last are no longer than these two."""
+        found = self._templates.get((request.selection, ""))
+        longest = max(len(str(number)) for number in request.ids[[0, -1]].tolist())
+        return super()._most_column_ids(request) if found is None else found.most(longest, self._packet)
+
     def _read_columns(self, request: Request) -> ColumnData | None:
         selection = request.selection
         if self._wire is None or selection.order or selection.has_dates or request.ids.dtype.kind == "T":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
@@ -38,7 +39,7 @@ from rowfeed.dialects._postgresql_query import (
     possible,
     samples_in,
 )
-from rowfeed.dialects.generic import skip_scan
+from rowfeed.dialects._skip_scan import skip_scan
 from rowfeed.errors import DatabaseError
 from rowfeed.failures import Failure
 from rowfeed.ids import IdKind, Ids, sort_ids
@@ -240,12 +241,20 @@ class Session(generic.Session):
             self._queries[key] = Query(request.selection, types, *key[1:])
         return self._queries[key]
 
+    def _most_plain_ids(self, request: Request) -> int:
+        return sys.maxsize if self._as_array(request) else super()._most_plain_ids(request)
+
+    def _as_array(self, request: Request) -> bool:
+        """Whether the ids are of a type that one array of them is compared with."""
+        kinds = TEXTS if request.ids.dtype.kind == "T" else INTEGERS
+        return self._selection_types(request.selection)["sample"] in kinds
+
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
         return exact_rows(selection.rows, self._selection_types(selection))
 
     def _read_rows(self, request: Request) -> ColumnData:
         types = self._selection_types(request.selection)
-        if types["sample"] not in (TEXTS if request.ids.dtype.kind == "T" else INTEGERS):
+        if not self._as_array(request):
             return super()._read_rows(request)
         rows = request.selection.rows
         query = sa.select(*self._row_columns(request.selection)).where(samples_in(rows.c.sample, types["sample"]))

@@ -28,6 +28,7 @@ from sqlalchemy.pool import NullPool
 
 from rowfeed.dates import clock
 from rowfeed.dialects import generic
+from rowfeed.dialects._skip_scan import skip_scan
 from rowfeed.dialects._sqlite_packing import Packing
 from rowfeed.dialects._sqlite_query import (
     aggregate,
@@ -42,7 +43,6 @@ from rowfeed.dialects._sqlite_query import (
     whole_limit,
     zeros_unsigned,
 )
-from rowfeed.dialects.generic import skip_scan
 from rowfeed.errors import DataError
 from rowfeed.failures import Failure
 from rowfeed.ids import IdKind, Ids, objects_of, within_int64

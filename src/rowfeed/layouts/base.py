@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 import mmap
 from collections.abc import Iterator, Sequence
 from math import prod
@@ -48,6 +49,11 @@ class Layout(abc.ABC):
     def sample_bytes(self) -> int:
         """Bytes of one sample."""
         return prod(self.sample_shape) * int(np.dtype(self.dtype).itemsize)
+
+    @property
+    def rows_per_sample(self) -> float:
+        """The rows of a sample, at most; infinite where a cell may have several."""
+        return math.inf
 
     @abc.abstractmethod
     def selection(self, session: Session) -> Selection:

@@ -82,6 +82,10 @@ class Columns(Layout):
         else:
             fix("fill", checked_fill(self.fill, self.dtype))
 
+    @property
+    def rows_per_sample(self) -> float:
+        return 1
+
     def selection(self, session: Session) -> Selection:
         session.check(self.source, (self.sample, *self.values))
         kind = session.sample_kind(self.source, self.sample)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from math import prod
+from math import inf, prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,6 +108,10 @@ class Grid(Layout):
         checked_choice("duplicates", self.duplicates, ("error", "first", "last", "sum", "mean", "max", "min"))
         checked_choice("out_of_range", self.out_of_range, ("error", "drop"))
         checked_choice("null", self.null, ("error", "drop", "fill"))
+
+    @property
+    def rows_per_sample(self) -> float:
+        return prod(self.shape) if self.duplicates == "error" else inf
 
     def selection(self, session: Session) -> Selection:
         session.check(self.source, (self.sample, *self.axes, *self.values))
