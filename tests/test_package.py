@@ -20,7 +20,7 @@ LAYERS = [
     {"request"},
     {"rows"},
     {"samples"},
-    {"dialects._storage"},
+    {"dialects._skip_scan", "dialects._storage"},
     {"dialects.generic"},
     {"dialects"},
     {

@@ -6,7 +6,7 @@ one join with the wanted ids, and no index.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from itertools import product
@@ -136,6 +136,14 @@ class Session(generic.Session):
         ids = objects_of(request.ids, self._kind(request))
         found = self._fetch(_query(selection, types), {"rowfeed_ids": ids})
         return _columns(request, found, types)
+
+    def _conditions(self, request: Request) -> Iterator[tuple[list[sa.ColumnElement[bool]], dict[str, Any]]]:
+        if self._plain_rows or not self._own:
+            yield from super()._conditions(request)
+            return
+        kind, sample = self._kind(request), request.selection.rows.c.sample
+        wanted = sa.select(sa.func.unnest(sa.bindparam("rowfeed_ids", type_=sa.types.NullType())))
+        yield [sample.in_(wanted)], {"rowfeed_ids": objects_of(request.ids, kind)}
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
         """Dates as text, of which Python has not all; instants have their zone in it."""

@@ -276,6 +276,29 @@ class Session(Storage):
             found += [row for row in self._execute(query, {"rowfeed_ids": bound}) if name(row[0]) in wanted]
         return to_columns(request, found, kind)
 
+    def count(self, request: Request) -> int:
+        """How many rows a request has, counted where they are: what finding and reading them costs the engine alone.
+
+        It takes the largest of each value too, for which each is looked at; unlike a sum, that overflows nowhere.
+        """
+        selection = request.selection
+        largest = [sa.func.max(column) for column in self._comparable(selection)]
+        query = sa.select(sa.func.count(), *largest).select_from(selection.rows)
+        with self._translated():
+            found = [self._execute(query.where(*part), bound).one() for part, bound in self._conditions(request)]
+        return sum(int(row[0]) for row in found)
+
+    def _comparable(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
+        """The value columns, in a type that has an order."""
+        return [selection.rows.c[f"value{i}"] for i in range(len(selection.values))]
+
+    def _conditions(self, request: Request) -> Iterator[tuple[list[sa.ColumnElement[bool]], dict[str, Any]]]:
+        """What finds the rows of a request: the conditions and the parameters of a query, or of several."""
+        kind = self._kind(request)
+        wanted = request.selection.rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True))
+        for start in range(0, request.ids.size, IDS_PER_QUERY):
+            yield [wanted], {"rowfeed_ids": self._bound(request.ids[start : start + IDS_PER_QUERY], kind)}
+
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
         """The columns of plain rows, in such a form that the driver changes none of them."""
         return list(selection.rows.c)
@@ -323,6 +346,12 @@ class Session(Storage):
         """SQLAlchemy's name of the engine."""
         return self._connection.dialect.name
 
+    @property
+    def product(self) -> str:
+        """The engine and its version, where SQLAlchemy knows it."""
+        version = getattr(self._connection.dialect, "server_version_info", None) or ()
+        return f"{self.engine_name} {'.'.join(map(str, version))}".strip()
+
     def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
         names = [column.name for column in table.columns]
         rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
@@ -344,29 +373,6 @@ class Session(Storage):
     def _translated(self) -> Iterator[None]:
         with self._translation(self._connection.dialect.loaded_dbapi.Error):
             yield
-
-
-def skip_scan(source: Source, column: str, after: Any = None) -> sa.Select[Any]:
-    """The distinct ids of an indexed column, each found from the one before: one step an id, however many rows.
-
-    Source: wiki.postgresql.org/wiki/Loose_indexscan.
-
-    Args:
-        source: A table whose ids are not NULL.
-        column: Its ids.
-        after: Only ids above this one; None: all.
-    """
-
-    def ids(name: str) -> sa.ColumnElement[Any]:
-        return source.select({"sample": column}).subquery(name).c.sample
-
-    rows, later = ids("r"), ids("l")
-    first = sa.select(rows).where(rows.is_not(None) if after is None else rows > after)
-    begin = first.order_by(rows).limit(1).subquery("f")
-    walk = sa.select(begin.c.sample).cte("w", recursive=True)
-    following = sa.select(later).where(later > walk.c.sample).order_by(later).limit(1).scalar_subquery()
-    walk = walk.union_all(sa.select(following).where(walk.c.sample.is_not(None)))
-    return sa.select(walk.c.sample).where(walk.c.sample.is_not(None))
 
 
 def _close(name: str, names: Iterable[str]) -> str:

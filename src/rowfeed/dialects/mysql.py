@@ -301,6 +301,13 @@ class Session(Storage, generic.Session):
         labelled = zip(selection.rows.c, self._kinds(selection), strict=True)
         return [_printable(column, kind).label(column.name) for column, kind in labelled]
 
+    def _conditions(self, request: Request) -> Iterator[tuple[list[sa.ColumnElement[bool]], dict[str, Any]]]:
+        if self._plain_rows or self._wire is None or request.ids.dtype.kind == "T":
+            yield from super()._conditions(request)
+            return
+        for ids in _portions(request.ids.tolist(), self._packet // 2):  # the rest of the statement has room
+            yield [request.selection.rows.c.sample.in_([sa.literal_column(ids)])], {}
+
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         return objects_of(ids, IdKind.TEXT if kind is IdKind.UUIDS else kind)
 
@@ -335,6 +342,10 @@ class Session(Storage, generic.Session):
         self._connection.exec_driver_sql(
             f"RENAME TABLE {', '.join(f'{name(before)} TO {name(after)}' for before, after in pairs)}"
         )
+
+    @property
+    def product(self) -> str:
+        return super().product.replace("mysql", "mariadb") if self._is_mariadb else super().product
 
     def table_options(self) -> dict[str, Any]:
         return {f"{self.engine_name}_engine": "InnoDB", f"{self.engine_name}_charset": "utf8mb4"}

@@ -24,6 +24,7 @@ from sqlalchemy.pool import NullPool
 
 from rowfeed.dialects import generic
 from rowfeed.dialects._postgresql_query import (
+    BOOL,
     IDS,
     INTEGERS,
     TEXTS,
@@ -37,7 +38,7 @@ from rowfeed.dialects._postgresql_query import (
     possible,
     samples_in,
 )
-from rowfeed.dialects.generic import skip_scan
+from rowfeed.dialects._skip_scan import skip_scan
 from rowfeed.errors import DatabaseError
 from rowfeed.failures import Failure
 from rowfeed.ids import IdKind, Ids, sort_ids
@@ -252,6 +253,20 @@ class Session(generic.Session):
             query = query.order_by(*(rows.c[f"order{i}"] for i in range(len(request.selection.order))))
         kind = self._kind(request)
         return to_columns(request, self._execute(query, {IDS: array_literal(request.ids, kind)}).all(), kind)
+
+    def _comparable(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
+        """Booleans as numbers, since they have no largest one."""
+        types = self._selection_types(selection)
+        columns = super()._comparable(selection)
+        return [sa.cast(column, sa.Integer) if types[column.name] == BOOL else column for column in columns]
+
+    def _conditions(self, request: Request) -> Iterator[tuple[list[sa.ColumnElement[bool]], dict[str, Any]]]:
+        kind = self._selection_types(request.selection)["sample"]
+        if kind not in (TEXTS if request.ids.dtype.kind == "T" else INTEGERS):
+            yield from super()._conditions(request)
+        else:
+            wanted = samples_in(request.selection.rows.c.sample, kind)
+            yield [wanted], {IDS: array_literal(request.ids, self._kind(request))}
 
     # Writing
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
 from functools import cached_property
@@ -30,7 +30,7 @@ from sqlalchemy.sql.operators import custom_op
 
 from rowfeed.dates import clock
 from rowfeed.dialects import generic
-from rowfeed.dialects.generic import skip_scan
+from rowfeed.dialects._skip_scan import skip_scan
 from rowfeed.errors import DataError
 from rowfeed.exact import to_dtype
 from rowfeed.failures import Failure
@@ -121,17 +121,24 @@ class Session(generic.Session):
                 return np.concatenate(parts)
 
     def _read_columns(self, request: Request) -> ColumnData | None:
-        if (
-            request.selection.order
-            or request.selection.has_dates
-            or request.ids.dtype.kind == "u"
-            or self._kind(request) is IdKind.BYTES
-        ):
-            return None
-        ids = json.dumps(request.ids.tolist(), ensure_ascii=False)
-        if r"\u0000" in ids or self._hides_json_each:
+        ids = None if request.selection.order or request.selection.has_dates else self._listed(request)
+        if ids is None:
             return None
         return self._read_folded(request, ids) if _foldable(request) else self._read_grouped(request, ids)
+
+    def _listed(self, request: Request) -> str | None:
+        """The ids as JSON, for `_wanted`; None where that does not find them."""
+        if request.ids.dtype.kind == "u" or self._kind(request) is IdKind.BYTES:
+            return None
+        ids = json.dumps(request.ids.tolist(), ensure_ascii=False)
+        return None if r"\u0000" in ids or self._hides_json_each else ids
+
+    def _conditions(self, request: Request) -> Iterator[tuple[list[sa.ColumnElement[bool]], dict[str, Any]]]:
+        ids = self._listed(request)
+        if self._plain_rows or ids is None:
+            yield from super()._conditions(request)
+        else:
+            yield _wanted(request.selection), {"rowfeed_ids": ids}
 
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         return objects_of(within_int64(ids), kind)
