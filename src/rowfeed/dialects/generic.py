@@ -352,6 +352,12 @@ class Session(Storage):
         version = getattr(self._connection.dialect, "server_version_info", None) or ()
         return f"{self.engine_name} {'.'.join(map(str, version))}".strip()
 
+    @property
+    def driver(self) -> str:
+        """The driver and its version, where it tells."""
+        module = self._connection.dialect.loaded_dbapi
+        return f"{module.__name__} {getattr(module, '__version__', '')}".strip()
+
     def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
         names = [column.name for column in table.columns]
         rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
