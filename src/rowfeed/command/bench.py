@@ -19,7 +19,7 @@ from rowfeed.command.backend import backend_version, check_packages
 from rowfeed.command.pictures import LIGHT, Span, spans
 from rowfeed.command.recipe import Recipe
 from rowfeed.command.stages import LARGER, FeedRun, cut_costs, request_costs, run_feed
-from rowfeed.command.verdict import STAGES, Numbers, Training
+from rowfeed.command.verdict import CUTTING, READING, Numbers, Training
 from rowfeed.database import Database
 from rowfeed.feed import DEFAULT_MEMORY_BYTES, Feed
 from rowfeed.layouts import Layout
@@ -144,12 +144,16 @@ class Bench:
         return numbers, details
 
     def _feeds(self, feed: Feed, plan: Plan, seconds: float) -> tuple[dict[int, FeedRun], dict[int, list[FeedRun]]]:
-        """The feed with one number of connections and with another, in turn: each twice, as A B B A."""
+        """The feed with one number of connections and with another, in turn: each twice, as A B B A.
+
+        The very first run waits for its first batch: nothing was read before it.
+        """
         other = 1 if self.connections > 1 else 2
         feeds = {other: feed.replace(connections=other), self.connections: feed}
         runs: dict[int, list[FeedRun]] = {connections: [] for connections in feeds}
-        for epoch, connections in enumerate((other, self.connections, self.connections, other)):
-            runs[connections].append(run_feed(feeds[connections], plan, connections, epoch, seconds / FEED_RUNS))
+        for epoch, connections in enumerate((self.connections, other, other, self.connections)):
+            run = run_feed(feeds[connections], plan, connections, epoch, seconds / FEED_RUNS, patient=epoch == 0)
+            runs[connections].append(run)
         return {connections: together(found) for connections, found in runs.items()}, runs
 
     def _train(self, feed: Feed, seconds: Mapping[str, float]) -> tuple[Training, dict[str, Any]]:
@@ -211,12 +215,12 @@ class Bench:
 
 
 def together(runs: Sequence[FeedRun]) -> FeedRun:
-    """Several runs as one: the mean of their rates and of their first batches, the sum of what they read."""
+    """Several runs as one: the mean of their rates, the first of their first batches, the sum of what they read."""
     firsts = [run.first_batch_s for run in runs if run.first_batch_s is not None]
     return FeedRun(
         connections=runs[0].connections,
         samples_per_second=statistics.fmean(run.samples_per_second for run in runs),
-        first_batch_s=statistics.fmean(firsts) if firsts else None,
+        first_batch_s=firsts[0] if firsts else None,
         windows=sum(run.windows for run in runs),
         samples=sum(run.samples for run in runs),
         requests=sum(run.requests for run in runs),
@@ -261,20 +265,22 @@ def lines(numbers: Numbers) -> Sequence[str]:
             return f"  {name:<24}{'–':>14}{'–':>16}{0:>24.2f}"
         return f"  {name:<24}{rate:>14,.0f}{rate * per_sample:>16,.0f}{1e6 / rate:>24,.3g}{more}"
 
-    reading = [stage for stage in stages(numbers) if stage in STAGES[:4]]
-    cutting = [stage for stage in stages(numbers) if stage in STAGES[4:]]
+    reading = [stage for stage in stages(numbers) if stage in READING]
+    cutting = [stage for stage in stages(numbers) if stage in CUTTING]
     table += [f"One connection, requests of {request.samples:,} samples and {request.rows:,.0f} rows:"]
     table += [line(stage) for stage in reading]
     table += [f"Batches of {numbers.batch_size:,}, from a window of {min(numbers.window, numbers.count):,} samples:"]
     table += [line(stage) for stage in cutting]
     table += ["All of it:"]
-    for connections, run in sorted(numbers.feeds.items()):
-        first = "" if run.first_batch_s is None else f"   first batch after {run.first_batch_s:.2f} s"
-        table.append(line(f"feed, {_connections(connections)}", first))
+    for connections in sorted(numbers.feeds):
+        table.append(line(f"feed, {_connections(connections)}"))
     if numbers.training is not None:
         waiting = numbers.training.waiting
         how = "waits" if numbers.training.measured else "would wait"
         table += [line("training step"), line("fit from the feed", f"   {how} {waiting:.1%} of its time")]
+    first_s = numbers.feeds[numbers.connections].first_batch_s
+    when = "did not come within the time" if first_s is None else f"came after {first_s:.2f} s"
+    table += [f"The first batch {when}, with {_connections(numbers.connections)}."]
     table += ["", f"Bottleneck: {numbers.sentence()}"]
     table += [f"Change: {change}" for change in numbers.changes()]
     return table
@@ -295,10 +301,12 @@ def picture(numbers: Numbers) -> bytes:
     found = rates(numbers)
     for stage, seconds in stages(numbers).items():
         length = 1e6 * seconds
+        if stage == "decode":  # in part beside the server's work, and done when the request is
+            start = max(0.0, 1e6 * numbers.request.request_s / numbers.request.samples - length)
         colour = "noisy" if stage == bottleneck else "denoised"
         bars.append(Span(stage, start, length, text(length, found.get(stage)), colour))
         start += length
-    wholes = [name for name in found if name not in STAGES]
+    wholes = [name for name in found if name not in (*READING, *CUTTING)]
     for name in wholes:
         colour = "noisy" if bottleneck == "training" and name == "training step" else "muted"
         length = 1e6 / found[name] if found[name] else 0.0

@@ -32,8 +32,9 @@ REQUESTS = 8
 LARGER = 4
 """Batches are also measured at so many times their size: twice would show little beside the noise."""
 
-PATIENCE = 3.0
-"""So many times its share of the seconds a feed may take until its first window, and a request to be made thrice."""
+PATIENCE = 4.0
+"""So many times its share of the seconds a measurement may take where a single one takes long: until the first window
+of a feed that is to tell when it came, and until a request was made thrice."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,11 @@ class RequestCosts:
     Args:
         samples: In the request.
         rows: In its answer, on average.
-        database_s: The engine alone: the same rows found and counted, nothing sent.
+        request_s: From asking to having columns.
+        count_s: The same rows found and counted, nothing sent.
         wire_s: Waiting for the answer beyond that: the server makes it, the network carries it. 0 inside the process.
-        decode_s: The rest of the request: columns are made of the answer. Inside the process, the engine's part of
-            that as well.
+        decode_s: The CPU time of the reading thread, which makes columns of the answer, in part while the server is
+            still at work. Inside the process, all that the request takes beyond counting: the engine's part as well.
         scatter_s: Columns put into the window.
         half_s: The same request with half of the samples; None for a request of one sample.
         first_s: The first count of all, before any cache could have the rows.
@@ -56,7 +58,8 @@ class RequestCosts:
 
     samples: int
     rows: float
-    database_s: float
+    request_s: float
+    count_s: float
     wire_s: float
     decode_s: float
     scatter_s: float
@@ -66,9 +69,9 @@ class RequestCosts:
     remote: bool
 
     @property
-    def request_s(self) -> float:
-        """From asking to having columns."""
-        return self.database_s + self.wire_s + self.decode_s
+    def database_s(self) -> float:
+        """The engine alone. Where counting took longer than the request itself, all of that is the engine's."""
+        return min(self.count_s, self.request_s)
 
     @property
     def fixed_share(self) -> float:
@@ -124,8 +127,8 @@ class FeedRun:
     seconds: float
 
 
-def run_feed(feed: Feed, plan: Plan, connections: int, epoch: int, seconds: float) -> FeedRun:
-    """Iterate a feed as training would, for about so many seconds, and at least until the first window has come.
+def run_feed(feed: Feed, plan: Plan, connections: int, epoch: int, seconds: float, *, patient: bool = False) -> FeedRun:
+    """Iterate a feed as training would, for about so many seconds, and at least until a request was answered.
 
     Args:
         feed: What to iterate.
@@ -133,7 +136,9 @@ def run_feed(feed: Feed, plan: Plan, connections: int, epoch: int, seconds: floa
         connections: As the feed has them.
         epoch: The first epoch, so that several runs read different windows.
         seconds: How long.
+        patient: Whether to wait for the first window, PATIENCE times as long at most.
     """
+    limit = PATIENCE * seconds if patient else seconds
     before, marks = feed.stats(), list[tuple[float, int]]()
     first: float | None = None
     done, start = 0, time.perf_counter()
@@ -143,7 +148,7 @@ def run_feed(feed: Feed, plan: Plan, connections: int, epoch: int, seconds: floa
     def give_up() -> None:
         """Once a request was answered, whose rate then stands for that of windows."""
         while not over.wait(0.05):
-            if time.perf_counter() > start + PATIENCE * seconds and feed.stats().requests > before.requests:
+            if time.perf_counter() > start + limit and feed.stats().requests > before.requests:
                 over.set()
                 batches.close()
 
@@ -155,7 +160,7 @@ def run_feed(feed: Feed, plan: Plan, connections: int, epoch: int, seconds: floa
                 done += len(_some_array(batch))
                 if first is None:
                     first = time.perf_counter() - start
-                if number % plan.batches_per_window == 0 or number == len(plan):
+                if number % plan.batches_per_window == 0 or number == len(feed):
                     now = time.perf_counter()
                     marks.append((now, done))
                     if now > start + seconds:
@@ -202,7 +207,7 @@ def request_costs(
     order = np.argsort(window)
     parts = [order[start : start + samples] for start in range(0, window.size, samples)]
     parts = [part for part in parts if part.size == samples][:REQUESTS] or [order]
-    times: dict[str, list[float]] = {name: [] for name in ("database", "wait", "cpu", "scatter", "half", "rows")}
+    times: dict[str, list[float]] = {name: [] for name in ("count", "request", "cpu", "scatter", "half", "rows")}
     with db.open() as session:
         selection = layout.selection(session)
         requests = [Request(selection, ids[window[slots]]) for slots in parts]
@@ -216,12 +221,12 @@ def request_costs(
                 break
             request, slots = requests[index], parts[index]
             half = Request(selection, request.ids[: request.ids.size // 2])
-            times["database"].append(_timed(session.count, request)[1])
+            times["count"].append(_timed(session.count, request)[1])
             data, wall_s, cpu_s = _timed(session.read, request)
             if index == 0:  # a fresh window, as each has in a feed, whose memory comes when it is first written
                 out = layout.empty(window.size)
             times["scatter"].append(_timed(layout.scatter, data, slots, out)[1])
-            times["wait"].append(max(0.0, wall_s - cpu_s))
+            times["request"].append(wall_s)
             times["cpu"].append(cpu_s)
             times["rows"].append(float(data.sample.size))
             if half.ids.size:
@@ -231,22 +236,20 @@ def request_costs(
 
 
 def _split(times: dict[str, list[float]], samples: int, first_s: float, remote: bool) -> RequestCosts:
-    """Medians of what was measured, as stages that add up to the request."""
+    """Medians of what was measured, and what of a request is neither the engine's nor the reading thread's."""
     median = {name: statistics.median(values) for name, values in times.items() if values}
-    whole = statistics.median(map(sum, zip(times["wait"], times["cpu"], strict=True)))
-    database = min(median["database"], whole)
-    rest = whole - database
-    decode = min(median["cpu"], rest) if remote else rest
+    rest = max(0.0, median["request"] - median["count"])
     return RequestCosts(
         samples=samples,
         rows=statistics.fmean(times["rows"]),
-        database_s=database,
-        wire_s=rest - decode,
-        decode_s=decode,
+        request_s=median["request"],
+        count_s=median["count"],
+        wire_s=max(0.0, rest - median["cpu"]) if remote else 0.0,
+        decode_s=median["cpu"] if remote else rest,
         scatter_s=median["scatter"],
         half_s=median.get("half"),
         first_s=first_s,
-        repeats=len(times["database"]),
+        repeats=len(times["count"]),
         remote=remote,
     )
 

@@ -23,10 +23,11 @@ one then saves at least 15 % a sample, GAIN; medians of halves and wholes differ
 SCANS = 0.5
 """Likewise, where there is no index: then half of a request's time or more is spent on rows that it does not want."""
 
-CUT_SHARE = 0.1
-"""Share of a sample's time that cutting takes, from which the size of a batch matters to the feed."""
+READING = ("database", "wire", "decode", "scatter")
+"""Stages on the threads that read, several at a time."""
 
-STAGES = ("database", "wire", "decode", "scatter", "cut", "transform")
+CUTTING = ("cut", "transform")
+"""Stages on the thread that iterates."""
 
 WORDS = {
     "database": "the database, which finds and reads the rows,",
@@ -107,15 +108,17 @@ class Numbers:
 
     @property
     def bottleneck(self) -> str:
-        """`training`, or one of STAGES."""
+        """`training`, or one of READING or CUTTING."""
         if self.training is not None and self.training.waiting < WAITS:
             return "training"
         times = self.seconds_per_sample
-        reading = {stage: times[stage] for stage in STAGES[:4]}
-        cutting = {stage: times[stage] for stage in STAGES[4:]}
-        if sum(cutting.values()) > sum(reading.values()) / self.connections:
-            return max(cutting, key=cutting.__getitem__)
-        return max(reading, key=reading.__getitem__)
+        late = sum(times[stage] for stage in CUTTING) > self.reading_s / self.connections
+        return max(CUTTING if late else READING, key=times.__getitem__)
+
+    @property
+    def reading_s(self) -> float:
+        """Seconds a sample on one connection: asking, answer and scatter."""
+        return (self.request.request_s + self.request.scatter_s) / self.request.samples
 
     @property
     def requests(self) -> int:
@@ -140,9 +143,9 @@ class Numbers:
                 f"{beside if training.step_rate > GAIN * training.fit_rate else ''}."
             )
         times = self.seconds_per_sample
-        where = STAGES[:4] if stage in STAGES[:4] else STAGES
-        share = times[stage] / sum(times[other] for other in where)
-        of = "a reading connection's time" if stage in STAGES[:4] else "the time of all stages"
+        cutting = sum(times[other] for other in CUTTING)
+        share = times[stage] / (self.reading_s if stage in READING else cutting)
+        of = "a reading connection's time" if stage in READING else "the time that batches take once they are read"
         if training is None:
             return (
                 f"Of the feed, which brings {self.feed_rate:,.0f} samples/s, the bottleneck is {WORDS[stage]} with "
@@ -225,10 +228,9 @@ class Numbers:
         ]
 
     def _batches(self) -> Sequence[str]:
-        """Larger batches, where cutting is a good part of a sample's time and larger ones are cut faster."""
+        """Larger batches, where cutting is the bottleneck and larger ones are cut faster."""
         cut, times = self.cut, self.seconds_per_sample
-        reading = sum(times[stage] for stage in STAGES[:4]) / self.connections
-        if cut.larger_s is None or times["cut"] < CUT_SHARE * (reading + times["cut"]):
+        if cut.larger_s is None or self.bottleneck != "cut":
             return []
         gain = cut.cut_s * LARGER / cut.larger_s
         if gain < GAIN:
