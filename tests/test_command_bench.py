@@ -382,6 +382,27 @@ def test_waiting_is_computed_where_windows_are_too_few():
     assert replace(one, windows=2, waited_share=0.2).waiting == 0.2
 
 
+@pytest.mark.keras
+@pytest.mark.parametrize("during", [0, 5])
+def test_readers_that_have_read_all_are_not_slow(during):
+    """They waited for room while training took one window: how fast they are is known from before."""
+    pytest.importorskip("keras")
+    from types import SimpleNamespace
+
+    from rowfeed.command.steps import _of
+    from rowfeed.stats import Stats
+
+    nothing = Stats()
+    first = Stats(windows=1, requests=10, samples=1_000, query_s=0.9, scatter_s=0.1, training_waited_s=0.5)
+    later = Stats(windows=1, requests=10 + during, samples=1_000 + 100 * during, query_s=0.9 + during, scatter_s=0.1)
+    later = replace(later, training_waited_s=0.5)
+    watch = SimpleNamespace(before=nothing, start=(10.0, first), stop=(12.0, later), steps=20)
+    found = _of(watch, 32, 2)
+    assert found.samples_per_second == 320
+    assert found.read_per_second == (200 if during else 2_000)
+    assert found.waiting == (1 - 200 / 320 if during else 0)
+
+
 def test_without_keras(db, tmp_path):
     """No framework is loaded unless a model is asked for."""
     words = ["bench", url_of(db.url), *WORDS, *QUICK, "--out", str(tmp_path / "out")]

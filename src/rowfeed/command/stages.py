@@ -107,8 +107,8 @@ class FeedRun:
 
     Args:
         connections: At most so many.
-        samples_per_second: Delivered from the end of a window to that of a later one; of samples read, where there
-            were not two.
+        samples_per_second: Delivered from the end of a window to that of a later one; where there were not two, read,
+            by connections that are never without work.
         first_batch_s: From the start to the first batch, connecting included; None if none came in time.
         windows: Whole windows that were delivered.
         samples: In the answered requests.
@@ -174,7 +174,7 @@ def run_feed(feed: Feed, plan: Plan, connections: int, epoch: int, seconds: floa
         batches.close()
     elapsed = time.perf_counter() - start
     read = feed.stats() - before
-    rate = read.samples / elapsed
+    rate = read.samples * connections / (read.query_s + read.scatter_s)
     if len(marks) >= 2:
         rate = (marks[-1][1] - marks[0][1]) / (marks[-1][0] - marks[0][0])
     return FeedRun(connections, rate, first, len(marks), read.samples, read.requests, read.rows, elapsed)

@@ -14,13 +14,16 @@ import numpy as np
 from rowfeed.batches import Batch
 from rowfeed.command.meter import TimedFeed
 from rowfeed.command.recipe import Recipe
-from rowfeed.command.stages import LARGER
+from rowfeed.command.stages import LARGER, PATIENCE
 from rowfeed.feed import Feed
 from rowfeed.keras import DenoisingAutoencoder
 from rowfeed.stats import Stats
 
 IN_MEMORY_BYTES = 64 * 2**20
 """Of the batches that steps are measured on, at most: more than a processor's cache, less than a machine's memory."""
+
+WARM = 4
+"""Steps that compile, warm up, and tell about how long a step takes."""
 
 LAPS = 4
 """Into so many laps the seconds of the steps are cut, for a median."""
@@ -36,7 +39,8 @@ class StepCosts:
     Args:
         batch_size: Samples in a batch.
         step_s: Seconds of a step, the median of the laps.
-        larger_s: Of a step on a batch of LARGER times the size; None where there are not so many samples.
+        larger_s: Of a step on a batch of LARGER times the size; None where there are not so many samples, or the time
+            is too short for it.
     """
 
     batch_size: int
@@ -52,7 +56,7 @@ class FitRun:
         samples_per_second: Trained.
         waited_share: Seconds that training waited for windows, as a share of all.
         windows: That training took after the first.
-        read_per_second: Samples that the readers read in the seconds in which they had room to read.
+        read_per_second: Samples that the readers bring when they are never without room.
         seconds: All of it.
     """
 
@@ -116,7 +120,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
     def __init__(self, feed: Feed, seconds: float) -> None:
         super().__init__()
         self._feed, self._seconds = feed, seconds
-        self.steps = 0
+        self.steps, self.before = 0, feed.stats()
         self.start: tuple[float, Stats] | None = None
         self.stop: tuple[float, Stats] | None = None
 
@@ -160,23 +164,21 @@ def step_costs(model: Any, x: Any, batch_size: int, seconds: float) -> StepCosts
         batch_size: In a batch.
         seconds: How long, without compiling.
     """
-    size = min(batch_size, len(x))
-    larger = LARGER * batch_size
-    share = seconds if larger > len(x) else seconds / 2
-    step_s = _step_s(model, x, size, share)
-    return StepCosts(size, step_s, _step_s(model, x, larger, share) if larger <= len(x) else None)
+    size, larger = min(batch_size, len(x)), LARGER * batch_size
+    step_s = _step_s(model, x, size, seconds / 2)
+    possible = larger <= len(x) and WARM * LARGER * step_s < PATIENCE * seconds
+    return StepCosts(size, step_s, _step_s(model, x, larger, seconds / 2) if possible else None)
 
 
 def _step_s(model: Any, x: Any, size: int, seconds: float) -> float:
     """Seconds of a step: the median of LAPS epochs, each of as many steps as fill its part of the seconds."""
     cut = [x[start : start + size] for start in range(0, len(x) - size + 1, size)]
     batches = [(part, part) for part in cut]
-    warm = Laps()
-    for steps in (2, 8):  # the first compiles
-        model.fit(InMemory(batches, steps), epochs=2, verbose=0, callbacks=[warm])
-    steps = max(2, int(seconds / LAPS / (warm.seconds[-1] / 8)))
-    laps = Laps()
-    model.fit(InMemory(batches, steps), epochs=LAPS, verbose=0, callbacks=[laps])
+    warm, laps = Laps(), Laps()
+    model.fit(InMemory(batches, WARM // 2), epochs=2, verbose=0, callbacks=[warm])  # the first epoch compiles
+    fitting = seconds * (WARM // 2) / warm.seconds[-1]
+    steps = max(1, int(fitting / LAPS))
+    model.fit(InMemory(batches, steps), epochs=min(LAPS, max(1, int(fitting))), verbose=0, callbacks=[laps])
     return statistics.median(laps.seconds) / steps
 
 
@@ -206,11 +208,11 @@ def _of(watch: Watch, batch_size: int, connections: int) -> FitRun:
     assert watch.start is not None
     assert watch.stop is not None
     elapsed, did = watch.stop[0] - watch.start[0], watch.stop[1] - watch.start[1]
-    busy = max(1e-9, elapsed - did.readers_waited_s / connections)
+    reading = did if did.requests else watch.stop[1] - watch.before  # all was read before the first step had ended
     return FitRun(
         samples_per_second=watch.steps * batch_size / elapsed,
         waited_share=min(1.0, did.training_waited_s / elapsed),
         windows=did.windows,
-        read_per_second=did.samples / busy,
+        read_per_second=reading.samples * connections / (reading.query_s + reading.scatter_s),
         seconds=elapsed,
     )

@@ -31,8 +31,8 @@ CUTTING = ("cut", "transform")
 
 WORDS = {
     "database": "the database, which finds and reads the rows,",
-    "wire": "the wire, on which the answer is waited for,",
-    "decode": "decoding the answer",
+    "wire": "the wait for the answer, which the server makes and the network carries,",
+    "decode": "decoding the answer, on this machine's CPU,",
     "scatter": "putting values into the window",
     "cut": "cutting batches",
     "transform": "the transform",
@@ -132,6 +132,13 @@ class Numbers:
 
     # In words
 
+    @property
+    def _named(self) -> str:
+        """The bottleneck, where it is a stage."""
+        if self.bottleneck == "decode" and not self.request.remote:
+            return "the answer, which the engine makes and numpy takes apart,"
+        return WORDS[self.bottleneck]
+
     def sentence(self) -> str:
         """Where the bottleneck is."""
         stage, training = self.bottleneck, self.training
@@ -148,12 +155,12 @@ class Numbers:
         of = "a reading connection's time" if stage in READING else "the time that batches take once they are read"
         if training is None:
             return (
-                f"Of the feed, which brings {self.feed_rate:,.0f} samples/s, the bottleneck is {WORDS[stage]} with "
+                f"Of the feed, which brings {self.feed_rate:,.0f} samples/s, the bottleneck is {self._named} with "
                 f"{share:.0%} of {of}."
             )
         waits = f"waits {training.waiting:.0%} of its time for the feed"
         waits += "" if training.measured else ", as the rates of reading and training say"
-        return f"The feed is the bottleneck, training {waits}: most of it is {WORDS[stage]} with {share:.0%} of {of}."
+        return f"The feed is the bottleneck, training {waits}: most of it is {self._named} with {share:.0%} of {of}."
 
     def changes(self) -> Sequence[str]:
         """What to change, each with the number that says so; one line that says nothing, where there is nothing."""
