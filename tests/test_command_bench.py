@@ -396,8 +396,8 @@ def test_readers_that_have_read_all_are_not_slow(during):
     first = Stats(windows=1, requests=10, samples=1_000, query_s=0.9, scatter_s=0.1, training_waited_s=0.5)
     later = Stats(windows=1, requests=10 + during, samples=1_000 + 100 * during, query_s=0.9 + during, scatter_s=0.1)
     later = replace(later, training_waited_s=0.5)
-    watch = SimpleNamespace(before=nothing, start=(10.0, first), stop=(12.0, later), steps=20)
-    found = _of(watch, 32, 2)
+    watch = SimpleNamespace(before=nothing, start=(10.0, first), stop=(12.0, later), samples=640)
+    found = _of(watch, 2)
     assert found.samples_per_second == 320
     assert found.read_per_second == (200 if during else 2_000)
     assert found.waiting == (1 - 200 / 320 if during else 0)

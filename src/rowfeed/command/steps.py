@@ -117,10 +117,10 @@ class Laps(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
 class Watch(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
     """Ends a fit after so many seconds, counted from its first step, which compiles."""
 
-    def __init__(self, feed: Feed, seconds: float) -> None:
+    def __init__(self, feed: Feed, batch_size: int, seconds: float) -> None:
         super().__init__()
-        self._feed, self._seconds = feed, seconds
-        self.steps, self.before = 0, feed.stats()
+        self._feed, self._batch_size, self._seconds = feed, batch_size, seconds
+        self.samples, self.before = 0, feed.stats()
         self.start: tuple[float, Stats] | None = None
         self.stop: tuple[float, Stats] | None = None
 
@@ -129,7 +129,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
         if self.start is None:
             self.start = now, self._feed.stats()
             return
-        self.steps += 1
+        self.samples += min(self._batch_size, self._feed.sample_ids.size - batch * self._batch_size)
         self.stop = now, self._feed.stats()
         if now > self.start[0] + self._seconds:
             self.model.stop_training = True
@@ -192,7 +192,7 @@ def run_fit(model: Any, feed: Feed, batch_size: int, connections: int, seconds: 
         connections: As the feed has them.
         seconds: How long, without compiling.
     """
-    timed, watch = TimedFeed(feed), Watch(feed, seconds)
+    timed, watch = TimedFeed(feed), Watch(feed, batch_size, seconds)
     try:
         model.fit(timed, epochs=1_000_000, verbose=0, callbacks=[watch])
     except Exception as error:
@@ -201,16 +201,16 @@ def run_fit(model: Any, feed: Feed, batch_size: int, connections: int, seconds: 
         raise timed.error from error
     finally:
         timed.close()
-    return _of(watch, batch_size, connections)
+    return _of(watch, connections)
 
 
-def _of(watch: Watch, batch_size: int, connections: int) -> FitRun:
+def _of(watch: Watch, connections: int) -> FitRun:
     assert watch.start is not None
     assert watch.stop is not None
     elapsed, did = watch.stop[0] - watch.start[0], watch.stop[1] - watch.start[1]
     reading = did if did.requests else watch.stop[1] - watch.before  # all was read before the first step had ended
     return FitRun(
-        samples_per_second=watch.steps * batch_size / elapsed,
+        samples_per_second=watch.samples / elapsed,
         waited_share=min(1.0, did.training_waited_s / elapsed),
         windows=did.windows,
         read_per_second=reading.samples * connections / (reading.query_s + reading.scatter_s),
