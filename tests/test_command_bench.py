@@ -55,7 +55,8 @@ REQUEST = RequestCosts(
     wire_s=0.01,
     decode_s=0.02,
     scatter_s=0.005,
-    half_s=0.031,
+    other_samples=500,
+    other_s=0.031,
     first_s=0.1,
     repeats=9,
     remote=True,
@@ -94,6 +95,8 @@ def test_the_largest_stage_of_a_connection_is_the_bottleneck():
     assert NUMBERS.changes() == [NOTHING]
     for stage in ("wire", "decode", "scatter"):
         assert replace(NUMBERS, request=replace(REQUEST, **{f"{stage}_s": 0.04})).bottleneck == stage
+    inside = replace(NUMBERS, request=replace(REQUEST, wire_s=0.0, decode_s=0.04, remote=False))
+    assert "is the answer, which the engine makes and numpy takes apart, with 62% of" in inside.sentence()
     beyond = replace(NUMBERS, request=replace(REQUEST, count_s=0.08, wire_s=0.0))
     assert "with 92% of a reading connection's time" in beyond.sentence()  # 60 of 65 ms, though counting took 80
 
@@ -102,7 +105,10 @@ def test_cutting_is_the_bottleneck_where_it_takes_longer_than_all_connections_to
     """65 µs of reading a sample are 32.5 with two connections: 33 of cutting are more, 32 are not."""
     assert replace(NUMBERS, cut=CutCosts(1, 32e-6, None, None), batch_size=1).bottleneck == "database"
     slow = replace(NUMBERS, cut=CutCosts(1, 33e-6, None, 40e-6), batch_size=1)
-    assert slow.bottleneck == "cut"
+    assert slow.sentence() == (
+        "Of the feed, which brings 28,000 samples/s, the bottleneck is cutting batches: it takes 33 µs a sample, and "
+        "reading takes 32.5."
+    )
     assert slow.changes() == ["pass a larger batch_size: cutting takes 33.00 µs a sample, and with batch_size=4 10.00."]
     assert replace(NUMBERS, cut=CutCosts(32, 32e-6, 2e-3, None)).bottleneck == "transform"
     same = replace(slow, cut=CutCosts(1, 33e-6, None, 130e-6))
@@ -171,11 +177,11 @@ def test_connections(rates, asked, advice):
 
 def test_a_missing_index_is_named_where_requests_scan():
     """Half a request takes 90 % of a whole one: 80 % is the scan. Not where it takes half, nor for one request."""
-    scanning = replace(NUMBERS, request=replace(REQUEST, half_s=0.054), index="CREATE INDEX i ON t (id)")
+    scanning = replace(NUMBERS, request=replace(REQUEST, other_s=0.054), index="CREATE INDEX i ON t (id)")
     assert scanning.request.fixed_share == pytest.approx(0.8)
     assert scanning.changes() == [
-        "create the missing index. 80% of a request's time is the same for half of its samples: it scans the whole "
-        "table, 20 times an epoch. CREATE INDEX i ON t (id)"
+        "create the missing index. 80% of a request's time is the same however many samples it asks for: it "
+        "scans the whole table, 20 times an epoch. CREATE INDEX i ON t (id)"
     ]
     assert replace(scanning, request=REQUEST).changes() == [NOTHING]
     assert replace(scanning, count=1_000).changes() == [NOTHING]
@@ -194,22 +200,22 @@ def test_memory_where_a_window_holds_few_batches():
 
 def test_memory_where_it_keeps_requests_small():
     """A request with half a fixed cost, at its limit of rows: only if the feed was measured to gain by more memory."""
-    limited = replace(NUMBERS, request=replace(REQUEST, half_s=0.045), memory_bytes=8 * 96 * 6_000)
+    limited = replace(NUMBERS, request=replace(REQUEST, other_s=0.045), memory_bytes=8 * 96 * 6_000)
     assert limited.more_memory == 16 * 96 * 6_000
     assert limited.changes() == [NOTHING]
     assert replace(limited, more_memory_rate=29_000.0).changes() == [NOTHING]
     assert replace(limited, more_memory_rate=40_000.0).changes() == [
         "pass memory_bytes=9,216,000: 40,000 samples/s instead of 28,000. Memory keeps a request at 1,000 samples, and "
-        "50% of its time is the same for half of them."
+        "50% of its time is the same however many it asks for."
     ]
-    assert replace(limited, request=replace(limited.request, half_s=0.031)).more_memory is None
+    assert replace(limited, request=replace(limited.request, other_s=0.031)).more_memory is None
     assert replace(limited, memory_bytes=2**28).more_memory is None
 
 
 @pytest.mark.parametrize(("half_s", "share"), [(0.03, 0.0), (0.02, 0.0), (0.06, 1.0), (0.07, 1.0), (None, 0.0)])
 def test_the_fixed_share_stays_between_0_and_1(half_s, share):
     """Also where half a request was faster than half, or slower than a whole one, or cannot be."""
-    assert replace(REQUEST, half_s=half_s).fixed_share == pytest.approx(share)
+    assert replace(REQUEST, other_s=half_s).fixed_share == pytest.approx(share)
 
 
 # The measurements
@@ -227,10 +233,10 @@ def test_the_fixed_share_stays_between_0_and_1(half_s, share):
 )
 def test_a_request_is_split_into_stages(remote, count, cpu, expected):
     """100 ms: what counting takes is the database's, the rest is split by CPU time where there is a network."""
-    times = {"count": [count], "request": [0.1], "cpu": [cpu], "scatter": [0.01], "half": [], "rows": [7.0]}
-    found = stages._split(times, 3, 0.2, remote)
+    times = {"count": [count], "request": [0.1], "cpu": [cpu], "scatter": [0.01], "other": [], "rows": [7.0]}
+    found = stages._split(times, 3, 1, 0.2, remote)
     assert (found.database_s, found.wire_s, found.decode_s) == pytest.approx(expected)
-    assert found.half_s is None
+    assert found.other_s is None
 
 
 def test_a_request_is_measured_on_its_own_rows(db):
@@ -239,16 +245,21 @@ def test_a_request_is_measured_on_its_own_rows(db):
     found = request_costs(db, GRID, np.arange(1, 300), positions[:299], 150, 0.05)
     assert found.samples == 150
     assert found.rows == sum(i % 16 for i in range(1, 151))
-    assert min(found.database_s, found.decode_s, found.scatter_s, found.half_s, found.first_s) > 0
+    assert min(found.database_s, found.decode_s, found.scatter_s, found.other_s, found.first_s) > 0
     assert found.wire_s == 0
     assert found.repeats >= stages.LEAST_REPEATS
 
 
-def test_a_request_of_one_sample_has_no_half(db):
-    """Which then says nothing about what is fixed."""
-    found = request_costs(db, GRID, np.arange(1, 2), np.arange(1), 1, 0.01)
-    assert found.half_s is None
-    assert found.fixed_share == 0
+def test_a_request_of_one_sample_is_compared_with_one_of_two(db):
+    """Where there are two; else it says nothing about what is fixed."""
+    one = request_costs(db, GRID, np.arange(1, 9), np.arange(8), 1, 0.01)
+    assert (one.samples, one.other_samples) == (1, 2)
+    assert one.other_s > 0
+    alone = request_costs(db, GRID, np.arange(1, 2), np.arange(1), 1, 0.01)
+    assert alone.other_s is None
+    assert alone.fixed_share == 0
+    scan = replace(REQUEST, samples=1, request_s=0.06, other_samples=2, other_s=0.066)
+    assert scan.fixed_share == pytest.approx(0.9)
 
 
 def test_cutting_and_a_transform_are_told_apart():

@@ -267,7 +267,7 @@ def lines(numbers: Numbers) -> Sequence[str]:
 
     reading = [stage for stage in stages(numbers) if stage in READING]
     cutting = [stage for stage in stages(numbers) if stage in CUTTING]
-    table += [f"One connection, requests of {request.samples:,} samples and {request.rows:,.0f} rows:"]
+    table += [f"One connection, requests of {_count(request.samples, 'sample')} and {request.rows:,.0f} rows:"]
     table += [line(stage) for stage in reading]
     table += [f"Batches of {numbers.batch_size:,}, from a window of {min(numbers.window, numbers.count):,} samples:"]
     table += [line(stage) for stage in cutting]
@@ -287,7 +287,11 @@ def lines(numbers: Numbers) -> Sequence[str]:
 
 
 def _connections(count: int) -> str:
-    return f"{count} connection{'' if count == 1 else 's'}"
+    return _count(count, "connection")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def picture(numbers: Numbers) -> bytes:

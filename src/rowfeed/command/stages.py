@@ -50,7 +50,8 @@ class RequestCosts:
         decode_s: The CPU time of the reading thread, which makes columns of the answer, in part while the server is
             still at work. Inside the process, all that the request takes beyond counting: the engine's part as well.
         scatter_s: Columns put into the window.
-        half_s: The same request with half of the samples; None for a request of one sample.
+        other_samples: In a request of another size: half of the samples, or two where the typical one has one.
+        other_s: From asking to having columns, for that; None where no request can be of another size.
         first_s: The first count of all, before any cache could have the rows.
         repeats: How often each was measured.
         remote: Whether a network lies between.
@@ -63,7 +64,8 @@ class RequestCosts:
     wire_s: float
     decode_s: float
     scatter_s: float
-    half_s: float | None
+    other_samples: int
+    other_s: float | None
     first_s: float
     repeats: int
     remote: bool
@@ -79,9 +81,10 @@ class RequestCosts:
 
         0 where half of the samples take half of the time, 1 where they take as long as all.
         """
-        if self.half_s is None or self.request_s <= 0:
+        if self.other_s is None or self.request_s <= 0:
             return 0.0
-        return min(1.0, max(0.0, 2 * self.half_s / self.request_s - 1))
+        per_sample = (self.request_s - self.other_s) / (self.samples - self.other_samples)
+        return min(1.0, max(0.0, 1 - self.samples * per_sample / self.request_s))
 
 
 @dataclass(frozen=True)
@@ -207,10 +210,14 @@ def request_costs(
     order = np.argsort(window)
     parts = [order[start : start + samples] for start in range(0, window.size, samples)]
     parts = [part for part in parts if part.size == samples][:REQUESTS] or [order]
-    times: dict[str, list[float]] = {name: [] for name in ("count", "request", "cpu", "scatter", "half", "rows")}
+    times: dict[str, list[float]] = {name: [] for name in ("count", "request", "cpu", "scatter", "other", "rows")}
     with db.open() as session:
         selection = layout.selection(session)
         requests = [Request(selection, ids[window[slots]]) for slots in parts]
+        other = int(parts[0].size) // 2 or 2
+        others = (
+            [request.ids[:other] for request in requests] if other < parts[0].size else [ids[window[order[:other]]]]
+        )
         _, first_s, _ = _timed(session.count, requests[0])
         for request in requests[: 1 if time.perf_counter() > deadline else None]:
             session.read(request)
@@ -220,7 +227,6 @@ def request_costs(
             if repeat >= least and time.perf_counter() > deadline:
                 break
             request, slots = requests[index], parts[index]
-            half = Request(selection, request.ids[: request.ids.size // 2])
             times["count"].append(_timed(session.count, request)[1])
             data, wall_s, cpu_s = _timed(session.read, request)
             if index == 0:  # a fresh window, as each has in a feed, whose memory comes when it is first written
@@ -229,13 +235,13 @@ def request_costs(
             times["request"].append(wall_s)
             times["cpu"].append(cpu_s)
             times["rows"].append(float(data.sample.size))
-            if half.ids.size:
-                times["half"].append(_timed(session.read, half)[1])
+            if others[0].size != request.ids.size:
+                times["other"].append(_timed(session.read, Request(selection, others[index % len(others)]))[1])
         remote = session.remote
-    return _split(times, int(parts[0].size), first_s, remote)
+    return _split(times, int(parts[0].size), int(others[0].size), first_s, remote)
 
 
-def _split(times: dict[str, list[float]], samples: int, first_s: float, remote: bool) -> RequestCosts:
+def _split(times: dict[str, list[float]], samples: int, other: int, first_s: float, remote: bool) -> RequestCosts:
     """Medians of what was measured, and what of a request is neither the engine's nor the reading thread's."""
     median = {name: statistics.median(values) for name, values in times.items() if values}
     rest = max(0.0, median["request"] - median["count"])
@@ -247,7 +253,8 @@ def _split(times: dict[str, list[float]], samples: int, first_s: float, remote: 
         wire_s=max(0.0, rest - median["cpu"]) if remote else 0.0,
         decode_s=median["cpu"] if remote else rest,
         scatter_s=median["scatter"],
-        half_s=median.get("half"),
+        other_samples=other,
+        other_s=median.get("other"),
         first_s=first_s,
         repeats=len(times["count"]),
         remote=remote,

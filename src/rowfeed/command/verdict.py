@@ -134,10 +134,15 @@ class Numbers:
 
     @property
     def _named(self) -> str:
-        """The bottleneck, where it is a stage."""
-        if self.bottleneck == "decode" and not self.request.remote:
-            return "the answer, which the engine makes and numpy takes apart,"
-        return WORDS[self.bottleneck]
+        """The stage that is the bottleneck, and its share."""
+        stage, times = self.bottleneck, self.seconds_per_sample
+        if stage in CUTTING:
+            reading = 1e6 * self.reading_s / self.connections
+            return f"{WORDS[stage]}: it takes {1e6 * times[stage]:.3g} µs a sample, and reading takes {reading:.3g}"
+        words = WORDS[stage]
+        if stage == "decode" and not self.request.remote:
+            words = "the answer, which the engine makes and numpy takes apart,"
+        return f"{words} with {times[stage] / self.reading_s:.0%} of a reading connection's time"
 
     def sentence(self) -> str:
         """Where the bottleneck is."""
@@ -149,18 +154,11 @@ class Numbers:
                 f"{training.fit_rate:,.0f} samples/s of the {self.feed_rate:,.0f} that the feed brings by itself"
                 f"{beside if training.step_rate > GAIN * training.fit_rate else ''}."
             )
-        times = self.seconds_per_sample
-        cutting = sum(times[other] for other in CUTTING)
-        share = times[stage] / (self.reading_s if stage in READING else cutting)
-        of = "a reading connection's time" if stage in READING else "the time that batches take once they are read"
         if training is None:
-            return (
-                f"Of the feed, which brings {self.feed_rate:,.0f} samples/s, the bottleneck is {self._named} with "
-                f"{share:.0%} of {of}."
-            )
+            return f"Of the feed, which brings {self.feed_rate:,.0f} samples/s, the bottleneck is {self._named}."
         waits = f"waits {training.waiting:.0%} of its time for the feed"
         waits += "" if training.measured else ", as the rates of reading and training say"
-        return f"The feed is the bottleneck, training {waits}: most of it is {self._named} with {share:.0%} of {of}."
+        return f"The feed is the bottleneck, training {waits}: most of it is {self._named}."
 
     def changes(self) -> Sequence[str]:
         """What to change, each with the number that says so; one line that says nothing, where there is nothing."""
@@ -180,8 +178,8 @@ class Numbers:
         if self.index is None or self.requests < 2 or scanned < SCANS:
             return []
         return [
-            f"create the missing index. {scanned:.0%} of a request's time is the same for half of its samples: it "
-            f"scans the whole table, {self.requests:,} times an epoch. {self.index}"
+            f"create the missing index. {scanned:.0%} of a request's time is the same however many samples it asks "
+            f"for: it scans the whole table, {self.requests:,} times an epoch. {self.index}"
         ]
 
     def _connections(self) -> Sequence[str]:
@@ -231,7 +229,7 @@ class Numbers:
             return []
         return [
             f"pass memory_bytes={needed:,}:{gain} Memory keeps a request at {self.request.samples:,} samples, and "
-            f"{self.request.fixed_share:.0%} of its time is the same for half of them."
+            f"{self.request.fixed_share:.0%} of its time is the same however many it asks for."
         ]
 
     def _batches(self) -> Sequence[str]:
