@@ -197,7 +197,14 @@ def _spans(bars: Sequence[Span], title: str, theme: Theme, width: float) -> Any:
         y = float(heights[-1] - height) + step / 2
         colour = getattr(theme, bar.colour)
         least = longest / 300  # a hair, where there would be nothing to see
-        axes.barh(y, max(bar.length, least), height=0.62 * step, left=bar.start, color=colour, linewidth=0)
+        axes.barh(
+            y,
+            max(bar.length, least) if bar.length else 0,
+            height=0.62 * step,
+            left=bar.start,
+            color=colour,
+            linewidth=0,
+        )
         axes.text(
             -0.12 / (width - left - right),
             y,
