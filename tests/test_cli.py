@@ -39,7 +39,7 @@ def url(tmp_path):
     return url
 
 
-@pytest.mark.parametrize("command", ["demo", "populate", "train"])
+@pytest.mark.parametrize("command", ["demo", "populate", "train", "bench"])
 def test_help_shows_examples_and_exit_codes(command, capsys):
     """Every command explains itself, with examples that its own parser accepts."""
     from rowfeed.command.arguments import parser

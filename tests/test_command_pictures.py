@@ -93,6 +93,25 @@ def test_history_draws_any_losses(losses, errors):
     assert np.all(np.abs(drawn - rgb(DARK.denoised)) < 0.003, axis=-1).any()
 
 
+def test_spans_are_as_long_as_they_say():
+    """Bars begin where they should and have their lengths and colours; one of no length is not drawn, a tiny one is."""
+    bars = [
+        pictures.Span("a", 0.0, 25.0, "25"),
+        pictures.Span("b", 25.0, 0.001, "0.001", "noisy"),
+        pictures.Span("c", 0.0, 100.0, "100", "muted", gap=True),
+    ]
+    drawn = pixels(pictures.spans(bars, "milliseconds", LIGHT))
+    assert drawn.shape[1] == WIDE * DOTS_PER_INCH
+    counts = {
+        name: np.all(np.abs(drawn - rgb(getattr(LIGHT, name))) < 0.003, axis=-1).sum(axis=1).max()
+        for name in ("denoised", "noisy", "muted")
+    }
+    assert counts["denoised"] == pytest.approx(counts["muted"] / 4, rel=0.1)
+    assert 0 < counts["noisy"] < counts["muted"] / 20
+    none = pixels(pictures.spans([bars[0], pictures.Span("b", 1.0, 0.0, "", "noisy")], "milliseconds", LIGHT))
+    assert not np.all(np.abs(none - rgb(LIGHT.noisy)) < 0.003, axis=-1).any()
+
+
 def test_the_same_picture_is_the_same_file():
     """Nothing but the data is in a PNG: no date, no version."""
     arguments = {"loss": [2.0, 1.0], "val_loss": [2.0, 1.0]}, {"noisy": 3.0, "pca": 2.0}, LIGHT

@@ -96,11 +96,12 @@ class Batches(Iterator[Batch]):
         if self.ended:
             raise StopIteration
         index = batch % self._plan.batches_per_window
-        if self._window is None or index == 0:
+        window = self._window if index else None  # once: another thread may close this
+        if window is None:
             self._window = None
-            self._window = next(self._windows)
+            window = self._window = next(self._windows)
         self._batch += 1
-        result = self._cut(self._window, index * self._plan.batch_size)
+        result = self._cut(window, index * self._plan.batch_size)
         if self._batch == len(self._plan):
             self._window = None
             if not self._goes_on:

@@ -17,13 +17,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rowfeed.command.arguments import parser
+from rowfeed.command.arguments import parsed
 from rowfeed.command.backend import choose_backend
 from rowfeed.command.recipe import DIGITS, Recipe
 from rowfeed.errors import Error, MissingIndexWarning
 
 if TYPE_CHECKING:
     from rowfeed.database import Database
+    from rowfeed.layouts import Columns, Grid
+    from rowfeed.samples import Samples
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    options = parser().parse_args(arguments)
+    options = parsed(arguments)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that knows no box drawing gets question marks
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", MissingIndexWarning)
             warnings.showwarning = _warn(set())
-            {"demo": _demo, "populate": _populate, "train": _train}[options.command](options)
+            {"demo": _demo, "populate": _populate, "train": _train, "bench": _bench}[options.command](options)
             sys.stdout.flush()
         return 0
     except BrokenPipeError:
@@ -142,23 +144,7 @@ def _train(options: argparse.Namespace) -> None:
     choose_backend(options.backend)
     from rowfeed.command.study import Study
     from rowfeed.database import connect
-    from rowfeed.layouts import Grid
-    from rowfeed.samples import Samples
 
-    grid = Grid(
-        options.table,
-        sample=options.sample,
-        axes=options.axes,
-        value=options.value if len(options.value) > 1 else options.value[0],
-        shape=options.shape,
-        duplicates=options.duplicates,
-        out_of_range=options.out_of_range,
-        null=options.null,
-        where=options.where,
-    )
-    samples = (
-        Samples(options.samples_table, options.samples_column or options.sample) if options.samples_table else None
-    )
     recipe = Recipe(
         options.epochs,
         options.batch_size,
@@ -169,8 +155,58 @@ def _train(options: argparse.Namespace) -> None:
         options.seed,
     )
     noun = f"samples of {options.table}"
-    study = Study(connect(options.url), grid, samples, recipe, options.out, noun, throttle=options.throttle)
+    study = Study(
+        connect(options.url), _grid(options), _samples(options), recipe, options.out, noun, throttle=options.throttle
+    )
     study.run(_say, _on_terminal())
+
+
+def _bench(options: argparse.Namespace) -> None:
+    if options.model:
+        choose_backend(options.backend)
+    from rowfeed.command.bench import Bench
+    from rowfeed.database import connect
+
+    Bench(
+        connect(options.url),
+        _columns(options) if options.columns else _grid(options),
+        _samples(options),
+        options.batch_size,
+        options.connections,
+        options.memory_bytes,
+        bool(options.model),
+        options.seconds,
+        options.out,
+    ).run(_say)
+
+
+def _grid(options: argparse.Namespace) -> Grid:
+    from rowfeed.layouts import Grid
+
+    return Grid(
+        options.table,
+        sample=options.sample,
+        axes=options.axes,
+        value=options.value if len(options.value) > 1 else options.value[0],
+        shape=options.shape,
+        duplicates=options.duplicates,
+        out_of_range=options.out_of_range,
+        null=options.null,
+        where=options.where,
+    )
+
+
+def _columns(options: argparse.Namespace) -> Columns:
+    from rowfeed.layouts import Columns
+
+    names = options.columns if len(options.columns) > 1 else options.columns[0]
+    return Columns(options.table, sample=options.sample, columns=names, null=options.null, where=options.where)
+
+
+def _samples(options: argparse.Namespace) -> Samples | None:
+    from rowfeed.samples import Samples
+
+    return Samples(options.samples_table, options.samples_column or options.sample) if options.samples_table else None
 
 
 def _mention_password(db: Database) -> None:

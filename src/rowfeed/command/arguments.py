@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import rowfeed
 from rowfeed.command.backend import BACKENDS
 from rowfeed.command.recipe import DIGITS, Recipe
+from rowfeed.command.words import inner_share, names, number, shape, share, span, whole
 
 EXIT_CODES = "exit codes: 0 done, 1 it failed and says why, 2 wrong arguments, 130 interrupted"
 
@@ -23,6 +23,14 @@ examples:
       --value value --shape 8,8 --samples-table DIGIT_LABEL --value-range 0,16 --epochs 40
   rowfeed train mysql+pymysql://reader@host/shop --table shop.pixels --sample id --axes y,x --value r,g,b \\
       --shape 32,32 --where "id < 100000" --batch-size 128
+"""
+
+BENCH_EXAMPLES = """\
+examples:
+  rowfeed bench sqlite:///users.db --table USER_MATRIX --sample user_id --axes x,y --value value --shape 4,4
+  rowfeed bench mysql+pymysql://reader@host/shop --table shop.pixels --sample id --axes y,x --value r,g,b \\
+      --shape 32,32 --batch-size 128 --model autoencoder
+  rowfeed bench postgresql+psycopg://reader@host/shop --table features --sample id --columns age,income,visits
 """
 
 DEMO_EXAMPLES = """\
@@ -62,7 +70,18 @@ def parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_populate(commands)
     _add_train(commands)
+    _add_bench(commands)
     return top
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments of a command, which also go together; else ends the program with exit code 2."""
+    top = parser()
+    options = top.parse_args(arguments)
+    complaint = options.wrong(options)
+    if complaint:
+        options.parser.error(complaint)
+    return options
 
 
 def _add_demo(commands: Any) -> None:
@@ -79,7 +98,7 @@ def _add_demo(commands: Any) -> None:
         "--out", type=Path, default=Path("rowfeed-demo"), metavar="DIR", help="where to leave all (%(default)s)"
     )
     command.add_argument(
-        "--epochs", type=_whole(1), default=DIGITS.epochs, metavar="N", help="passes over the data (%(default)s)"
+        "--epochs", type=whole(1), default=DIGITS.epochs, metavar="N", help="passes over the data (%(default)s)"
     )
     command.add_argument(
         "--url",
@@ -104,13 +123,13 @@ def _add_populate(commands: Any) -> None:
         "--table", default="USER_MATRIX", help="the table of cells: user_id, x, y, value (%(default)s)"
     )
     command.add_argument("--users-table", help="the table of all users: user_id, cells (the table's name with _USERS)")
-    command.add_argument("--samples", type=_whole(1), default=1_000, metavar="N", help="how many users (%(default)s)")
+    command.add_argument("--samples", type=whole(1), default=1_000, metavar="N", help="how many users (%(default)s)")
     command.add_argument(
-        "--shape", type=_shape(1, 4), default=(4, 4), metavar="H,W", help="sides of a matrix, 1 to 4 of them (4,4)"
+        "--shape", type=shape(1, 4), default=(4, 4), metavar="H,W", help="sides of a matrix, 1 to 4 of them (4,4)"
     )
-    command.add_argument("--density", type=_share, default=0.3, help="share of the cells that have a row (%(default)s)")
-    command.add_argument("--empty", type=_share, default=0.02, help="share of the users who have no row (%(default)s)")
-    command.add_argument("--seed", type=_whole(0), default=0, help="another seed, other values (%(default)s)")
+    command.add_argument("--density", type=share, default=0.3, help="share of the cells that have a row (%(default)s)")
+    command.add_argument("--empty", type=share, default=0.02, help="share of the users who have no row (%(default)s)")
+    command.add_argument("--seed", type=whole(0), default=0, help="another seed, other values (%(default)s)")
     command.add_argument(
         "--if-exists",
         choices=("fail", "append", "replace"),
@@ -130,25 +149,88 @@ def _add_train(commands: Any) -> None:
         TRAIN_EXAMPLES,
     )
     recipe = Recipe()
+    _add_table(command)
+    how = command.add_argument_group("how to train")
+    how.add_argument(
+        "--epochs", type=whole(1), default=recipe.epochs, metavar="N", help="passes over the data (%(default)s)"
+    )
+    how.add_argument(
+        "--batch-size", type=whole(1), default=recipe.batch_size, metavar="N", help="samples in a batch (%(default)s)"
+    )
+    how.add_argument(
+        "--learning-rate",
+        type=number(0, exclusive=True),
+        default=recipe.learning_rate,
+        metavar="R",
+        help="Adam's, at the start (%(default)s)",
+    )
+    how.add_argument(
+        "--noise",
+        type=number(0),
+        default=recipe.noise,
+        metavar="S",
+        help="standard deviation of the noise, in units of the data's own, or of the value range (%(default)s)",
+    )
+    how.add_argument(
+        "--value-range",
+        type=span,
+        metavar="LO,HI",
+        help="what values there can be; the model then never leaves it; with a minus, --value-range=-7,17 (no bounds)",
+    )
+    how.add_argument(
+        "--validation",
+        type=inner_share,
+        default=recipe.validation,
+        metavar="S",
+        help="share of the samples to judge by, and not to train on (%(default)s)",
+    )
+    how.add_argument(
+        "--seed",
+        type=whole(0),
+        default=recipe.seed,
+        metavar="N",
+        help="of order, noise and first weights (%(default)s)",
+    )
+    _add_backend(how)
+    command.add_argument(
+        "--out", type=Path, default=Path("rowfeed-train"), metavar="DIR", help="where to leave all (%(default)s)"
+    )
+
+
+def _add_table(command: argparse.ArgumentParser, *, any_layout: bool = False) -> Any:
+    """What to read: URL, table and columns of a grid of two axes, or, with `any_layout`, of any grid or of columns."""
     command.add_argument("url", metavar="URL", help=f"a SQLAlchemy URL. {PASSWORD}")
     which = command.add_argument_group("what to read")
     which.add_argument("--table", required=True, help="the table or view, also schema.table")
     which.add_argument("--sample", required=True, metavar="C", help="its column that says whose the row is")
     which.add_argument(
         "--axes",
-        type=_names(2),
-        required=True,
+        type=names() if any_layout else names(2),
+        required=not any_layout,
         metavar="Y,X",
-        help="the columns with the two coordinates, from 0 up; the first runs down",
+        help=f"the columns with the {'' if any_layout else 'two '}coordinates, from 0 up; the first runs down",
     )
     which.add_argument(
         "--value",
-        type=_names(),
-        required=True,
+        type=names(),
+        required=not any_layout,
         metavar="V",
         help="the column with the value, or several as channels: r,g,b",
     )
-    which.add_argument("--shape", type=_shape(2, 2), required=True, metavar="H,W", help="cells along the two axes")
+    which.add_argument(
+        "--shape",
+        type=shape(1, 8) if any_layout else shape(2, 2),
+        required=not any_layout,
+        metavar="H,W",
+        help=f"cells along the {'' if any_layout else 'two '}axes",
+    )
+    if any_layout:
+        which.add_argument(
+            "--columns",
+            type=names(),
+            metavar="A,B",
+            help="instead of --axes, --value and --shape: the columns of a table with one row per sample",
+        )
     which.add_argument("--where", metavar="SQL", help="which rows count: a condition in SQL")
     which.add_argument(
         "--samples-table",
@@ -158,7 +240,7 @@ def _add_train(commands: Any) -> None:
     which.add_argument("--samples-column", metavar="C", help="its column with them (that of --sample)")
     which.add_argument(
         "--throttle",
-        type=_number(0, exclusive=True),
+        type=number(0, exclusive=True),
         metavar="N",
         help="spare the server: up to 1 a share of time, such as 0.25; above 1 rows per second (no limit)",
     )
@@ -177,51 +259,73 @@ def _add_train(commands: Any) -> None:
     which.add_argument(
         "--null", default="error", choices=("error", "drop", "fill"), help="what a NULL means (%(default)s)"
     )
-    how = command.add_argument_group("how to train")
+    return which
+
+
+def _add_bench(commands: Any) -> None:
+    command = _add(
+        commands,
+        "bench",
+        "measure where the time goes, on a table of yours",
+        "Read a table as training would, measure each stage on the way, and say which one is the\n"
+        "bottleneck and what to change. Leaves bench.json and bench.png in a directory. The\n"
+        "database is only read.",
+        BENCH_EXAMPLES,
+    )
+    command.set_defaults(wrong=_wrong_bench)
+    _add_table(command, any_layout=True)
+    how = command.add_argument_group("how to feed")
     how.add_argument(
-        "--epochs", type=_whole(1), default=recipe.epochs, metavar="N", help="passes over the data (%(default)s)"
+        "--batch-size", type=whole(1), default=Recipe().batch_size, metavar="N", help="samples in a batch (%(default)s)"
     )
     how.add_argument(
-        "--batch-size", type=_whole(1), default=recipe.batch_size, metavar="N", help="samples in a batch (%(default)s)"
-    )
-    how.add_argument(
-        "--learning-rate",
-        type=_number(0, exclusive=True),
-        default=recipe.learning_rate,
-        metavar="R",
-        help="Adam's, at the start (%(default)s)",
-    )
-    how.add_argument(
-        "--noise",
-        type=_number(0),
-        default=recipe.noise,
-        metavar="S",
-        help="standard deviation of the noise, in units of the data's own, or of the value range (%(default)s)",
-    )
-    how.add_argument(
-        "--value-range",
-        type=_range,
-        metavar="LO,HI",
-        help="what values there can be; the model then never leaves it; with a minus, --value-range=-7,17 (no bounds)",
-    )
-    how.add_argument(
-        "--validation",
-        type=_inner_share,
-        default=recipe.validation,
-        metavar="S",
-        help="share of the samples to judge by, and not to train on (%(default)s)",
-    )
-    how.add_argument(
-        "--seed",
-        type=_whole(0),
-        default=recipe.seed,
+        "--connections",
+        type=whole(1),
+        default=2,
         metavar="N",
-        help="of order, noise and first weights (%(default)s)",
+        help="connections of a feed; beside 1, or 2 where it is 1 (%(default)s)",
+    )
+    how.add_argument(
+        "--memory-bytes",
+        type=whole(1),
+        metavar="N",
+        help="what a feed may hold in memory (what a feed has without saying)",
+    )
+    how.add_argument(
+        "--model", choices=("autoencoder",), help="measure training as well, of what `rowfeed train` trains"
     )
     _add_backend(how)
     command.add_argument(
-        "--out", type=Path, default=Path("rowfeed-train"), metavar="DIR", help="where to leave all (%(default)s)"
+        "--seconds",
+        type=number(0, exclusive=True),
+        default=10.0,
+        metavar="S",
+        help="about how long to measure; starting and compiling come on top (%(default)g)",
     )
+    command.add_argument(
+        "--out", type=Path, default=Path("rowfeed-bench"), metavar="DIR", help="where to leave both files (%(default)s)"
+    )
+
+
+def _wrong_bench(options: argparse.Namespace) -> str | None:
+    grid = {f"--{name}": getattr(options, name) for name in ("axes", "value", "shape")}
+    given = [name for name, value in grid.items() if value]
+    if options.columns and given:
+        return f"argument {given[0]}: not allowed with argument --columns"
+    if options.columns and options.model:
+        return "argument --model: the autoencoder takes a grid, --axes, --value and --shape, not --columns"
+    if not options.columns and len(given) < len(grid):
+        missing = ", ".join(name for name in grid if name not in given)
+        return f"the following arguments are required: {missing}; or --columns instead"
+    if options.columns and (options.duplicates, options.out_of_range, options.null == "drop") != ("error",) * 2 + (
+        False,
+    ):
+        return "arguments --duplicates, --out-of-range and --null drop: only for a grid, not with --columns"
+    if given and len(options.axes) != len(options.shape):
+        return f"argument --shape: expected a side for each of {len(options.axes)} axes; got {len(options.shape)}"
+    if options.model and len(options.shape) != 2:
+        return f"argument --model: the autoencoder takes two axes; got {len(options.shape)}"
+    return None
 
 
 def _add(commands: Any, name: str, summary: str, description: str, examples: str) -> argparse.ArgumentParser:
@@ -232,6 +336,7 @@ def _add(commands: Any, name: str, summary: str, description: str, examples: str
         epilog=f"{examples}\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    command.set_defaults(parser=command, wrong=lambda options: None)
     command.add_argument("--traceback", action="store_true", help="show where an error comes from")
     return command
 
@@ -242,80 +347,3 @@ def _add_backend(command: Any) -> None:
         choices=BACKENDS,
         help="what Keras runs on (KERAS_BACKEND, or else the first of these that is installed)",
     )
-
-
-# Types: what argparse calls on a word, which refuses it by raising
-
-
-def _refuse(expected: str, word: str) -> argparse.ArgumentTypeError:
-    return argparse.ArgumentTypeError(f"expected {expected}; got {word!r}")
-
-
-def _whole(least: int) -> Callable[[str], int]:
-    def convert(word: str) -> int:
-        if not (word.isascii() and word.isdigit()) or int(word) < least:
-            raise _refuse(f"a whole number, {least} or more", word)
-        return int(word)
-
-    return convert
-
-
-def _number(least: float, *, exclusive: bool = False) -> Callable[[str], float]:
-    def convert(word: str) -> float:
-        number = _float(word)
-        if not math.isfinite(number) or number < least or (exclusive and number == least):
-            raise _refuse(f"a number {'above' if exclusive else 'of at least'} {least:g}", word)
-        return number
-
-    return convert
-
-
-def _float(word: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        return math.nan
-
-
-def _share(word: str) -> float:
-    number = _float(word)
-    if not 0 <= number <= 1:
-        raise _refuse("a share from 0 to 1", word)
-    return number
-
-
-def _inner_share(word: str) -> float:
-    number = _float(word)
-    if not 0 < number < 1:
-        raise _refuse("a share between 0 and 1", word)
-    return number
-
-
-def _range(word: str) -> tuple[float, float]:
-    low, _, high = word.partition(",")
-    result = _float(low), _float(high)
-    if not (result[0] < result[1] and all(math.isfinite(number) for number in result)):
-        raise _refuse("two numbers, the lower first, such as 0,255", word)
-    return result
-
-
-def _shape(least: int, most: int) -> Callable[[str], tuple[int, ...]]:
-    sides = f"{least} to {most} whole numbers" if least < most else f"{least} whole numbers"
-
-    def convert(word: str) -> tuple[int, ...]:
-        parts = word.split(",")
-        if not least <= len(parts) <= most or not all(p.isascii() and p.isdigit() and int(p) > 0 for p in parts):
-            raise _refuse(f"{sides} of at least 1 with commas between, such as 4,4", word)
-        return tuple(int(part) for part in parts)
-
-    return convert
-
-
-def _names(count: int | None = None) -> Callable[[str], tuple[str, ...]]:
-    def convert(word: str) -> tuple[str, ...]:
-        names = tuple(word.split(","))
-        if not all(names) or len(set(names)) < len(names) or len(names) != (count or len(names)):
-            raise _refuse(f"{count or 'one or more'} different column names with commas between", word)
-        return names
-
-    return convert

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from rowfeed.errors import ArgumentError, DependencyError
@@ -55,6 +56,38 @@ def choose_backend(name: str | None = None) -> str:
         with quiet_stderr():
             import_module(wanted)
     return wanted
+
+
+def check_packages(purpose: str, **packages: str) -> None:
+    """See that packages are installed, before any work is done.
+
+    Args:
+        purpose: What they are for.
+        packages: Their names for pip, by those of their modules.
+
+    Raises:
+        DependencyError: One is not.
+    """
+    for module, package in packages.items():
+        try:
+            import_module(module)
+        except ModuleNotFoundError as missing:
+            raise DependencyError(
+                f'expected {package}, for {purpose}; it is not installed. Run pip install "rowfeed[demo]".'
+            ) from missing
+
+
+def backend_version() -> str:
+    """The backend that Keras runs on, and its version."""
+    import keras
+
+    name = keras.backend.backend()
+    for package in (name, f"{name}-cpu"):
+        try:
+            return f"{name} {version(package)}"
+        except PackageNotFoundError:
+            continue
+    return str(name)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from math import prod
 import keras
 
 import rowfeed
+from rowfeed.command.backend import backend_version
 from rowfeed.command.comparison import Comparison
 from rowfeed.command.recipe import Recipe
 from rowfeed.command.report import Bar, Figure, Picture, Report
@@ -145,7 +146,7 @@ class Findings:
                 f"Adam from {recipe.learning_rate:g} down a half cosine, "
                 f"noise {recipe.noise:g}, scaled by {limits}, seed {recipe.seed}",
             ),
-            ("Software", f"rowfeed {rowfeed.__version__}, Keras {keras.__version__} on {_backend()}"),
+            ("Software", f"rowfeed {rowfeed.__version__}, Keras {keras.__version__} on {backend_version()}"),
             (
                 "Machine",
                 f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, "
@@ -153,18 +154,6 @@ class Findings:
             ),
             ("Date", f"{now.day} {now:%B %Y, %H:%M} UTC"),
         )
-
-
-def _backend() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    name = keras.backend.backend()
-    for package in (name, f"{name}-cpu"):
-        try:
-            return f"{name} {version(package)}"
-        except PackageNotFoundError:
-            continue
-    return str(name)
 
 
 def _share(error: float, noisy: float) -> str:

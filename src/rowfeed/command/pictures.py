@@ -150,6 +150,94 @@ def _denoised(examples: tuple[Array, Array, Array], captions: Sequence[str], the
     return figure
 
 
+@dataclass(frozen=True)
+class Span:
+    """A bar of `spans`.
+
+    Args:
+        name: What stands before it.
+        start: Where it begins.
+        length: Its length.
+        text: What stands behind it.
+        colour: One of the theme's: `muted`, `denoised`, `noisy`.
+        gap: Whether there is room above it, where another group begins.
+    """
+
+    name: str
+    start: float
+    length: float
+    text: str
+    colour: str = "denoised"
+    gap: bool = False
+
+
+def spans(bars: Sequence[Span], title: str, theme: Theme, width: float = WIDE) -> bytes:
+    """Bars below each other, on one axis from 0 up.
+
+    Args:
+        bars: From top to bottom.
+        title: What the axis counts.
+        theme: The colours.
+        width: Inches.
+    """
+    with _style():
+        return _png(_spans(bars, title, theme, width))
+
+
+def _spans(bars: Sequence[Span], title: str, theme: Theme, width: float) -> Any:
+    step, gap, top, bottom = 0.3, 0.16, 0.42, 0.36
+    heights = np.cumsum([step + gap * bar.gap for bar in bars])
+    total = top + float(heights[-1]) + bottom
+    left = 0.2 + 0.095 * max(len(bar.name) for bar in bars)
+    right = 0.25 + 0.085 * max(len(bar.text) for bar in bars)
+    figure = _figure(width, total, theme)
+    axes = figure.add_axes((left / width, bottom / total, (width - left - right) / width, 1 - (top + bottom) / total))
+    longest = max(bar.start + bar.length for bar in bars) or 1.0
+    for bar, height in zip(bars, heights, strict=True):
+        y = float(heights[-1] - height) + step / 2
+        colour = getattr(theme, bar.colour)
+        least = longest / 300  # a hair, where there would be nothing to see
+        axes.barh(
+            y,
+            max(bar.length, least) if bar.length else 0,
+            height=0.62 * step,
+            left=bar.start,
+            color=colour,
+            linewidth=0,
+        )
+        axes.text(
+            -0.12 / (width - left - right),
+            y,
+            bar.name,
+            color=theme.ink,
+            fontsize=12,
+            ha="right",
+            va="center",
+            transform=axes.get_yaxis_transform(),
+        )
+        axes.text(
+            1 + 0.12 / (width - left - right),
+            y,
+            bar.text,
+            color=colour,
+            fontsize=11,
+            ha="left",
+            va="center",
+            transform=axes.get_yaxis_transform(),
+        )
+    axes.set(xlim=(0, longest), ylim=(0, float(heights[-1])))
+    axes.set_yticks([])
+    axes.xaxis.set_major_locator(_ticks().MaxNLocator(5, steps=(1, 2, 5, 10)))
+    axes.xaxis.set_major_formatter(_ticks().FuncFormatter(lambda x, _: f"{x:g}"))
+    figure.text(0.1 / width, 1 - 0.27 / total, title, color=theme.muted, fontsize=12)
+    axes.grid(axis="x", color=theme.line, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=theme.muted, labelsize=11, length=0, pad=6)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return figure
+
+
 def _picture(sample: Array, original: Array, theme: Theme) -> Array:
     """One sample as colours: (height, width, 3), in the range of the original samples."""
     channels = sample.shape[2] if sample.ndim == 3 else 1

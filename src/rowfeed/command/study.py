@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from rowfeed.command import pictures
+from rowfeed.command import backend, pictures
 from rowfeed.command.backend import quiet_stderr
 from rowfeed.command.comparison import Comparison, compare
 from rowfeed.command.findings import Findings
@@ -20,7 +19,6 @@ from rowfeed.command.recipe import Recipe
 from rowfeed.command.report import Picture
 from rowfeed.command.training import Say, Training, train
 from rowfeed.database import Database
-from rowfeed.errors import DependencyError
 from rowfeed.feed import Feed
 from rowfeed.layouts import Columns, Grid
 from rowfeed.samples import SamplesLike
@@ -130,11 +128,4 @@ class Study:
 
 def check_packages() -> None:
     """Raises DependencyError where something that a study needs beside Keras is not installed."""
-    for module, package in (("matplotlib", "matplotlib"), ("sklearn", "scikit-learn")):
-        try:
-            import_module(module)
-        except ModuleNotFoundError as missing:
-            raise DependencyError(
-                f"expected {package}, for the pictures and the comparison; it is not installed. "
-                'Run pip install "rowfeed[demo]".'
-            ) from missing
+    backend.check_packages("the pictures and the comparison", matplotlib="matplotlib", sklearn="scikit-learn")

@@ -123,6 +123,10 @@ class Dialect(default.DefaultDialect):
 
         return duckdb
 
+    def _get_server_version_info(self, connection: sa.Connection) -> tuple[str, ...]:
+        module: Any = self.loaded_dbapi
+        return tuple(module.__version__.split("."))
+
     def create_connect_args(self, url: sa.URL) -> tuple[list[Any], dict[str, Any]]:
         return [url.database], {}
 

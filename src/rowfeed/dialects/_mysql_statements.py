@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -35,8 +36,8 @@ class Template:
 
 def template(
     selection: Selection,
-    numbers: sa.Select[tuple[object, ...]],
-    literal: Callable[[sa.Select[tuple[object, ...]]], str | None],
+    numbers: sa.Select[Any],
+    literal: Callable[[sa.Select[Any]], str | None],
     ranges: str,
 ) -> Template | None:
     """A statement for requests of a selection; None where it has no literal form.

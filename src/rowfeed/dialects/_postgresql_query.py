@@ -36,7 +36,7 @@ SENT = {16: ("bool", "?"), 21: ("int2", ">i2"), 23: ("int4", ">i4"), 20: ("int8"
 SENT |= {kind: (name, ">i4" if unit == "D" else ">i8") for kind, (name, unit) in (DATES | TIMES).items()}
 """By type number: the name, as in `int4send`, and what numpy calls what that sends."""
 
-FLOAT4, FLOAT8, NUMERIC = 700, 701, 1700
+BOOL, FLOAT4, FLOAT8, NUMERIC = 16, 700, 701, 1700
 INTEGERS = {21, 23, 20}
 UUID, BYTEA = 2950, 17
 COLLATED = {25: "TEXT[]", 1043: "TEXT[]", 1042: "BPCHAR[]"}
@@ -77,6 +77,18 @@ def array_literal(ids: Ids, kind: IdKind) -> str:
 def samples_in(sample: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[bool]:
     """The rows of the wanted ids, through an index where there is one."""
     return sample == sa.any_(sa.bindparam(IDS, type_=_Array(TEXTS.get(kind, "BIGINT[]"))))
+
+
+def ranges() -> sa.TableValuedAlias:
+    """The wanted ranges of ids, with the columns `low` and `high`."""
+    ends = (sa.bindparam(name, type_=_Array("BIGINT[]")) for name in (IDS, LASTS))
+    return sa.func.unnest(*ends).table_valued("low", "high", name="w").render_derived()
+
+
+def bound_ids(request: Request, kind: IdKind, ranged: bool) -> dict[str, str]:
+    """What is bound for the ids of a request: one array for `samples_in`, two for `ranges`."""
+    lists = (request.runs or ()) if ranged else (request.ids,)
+    return {name: array_literal(one, kind) for name, one in zip((IDS, LASTS), lists, strict=False)}
 
 
 def exact_rows(rows: sa.Subquery, types: dict[str, int]) -> list[sa.ColumnElement[Any]]:
@@ -142,14 +154,12 @@ class Query:
 
     def parameters(self, request: Request, kind: IdKind) -> dict[str, Any]:
         """What is bound for a request, whose ids are of a kind."""
-        lists = (request.runs or ()) if self.ranged else (request.ids,)
-        ids = {name: array_literal(one, kind) for name, one in zip((IDS, LASTS), lists, strict=False)}
+        ids: dict[str, Any] = bound_ids(request, kind, self.ranged)
         return ids if self._text or self.folding == "apart" else ids | {FIRST: int(request.ids[0])}
 
     @cached_property
     def _ranges(self) -> sa.TableValuedAlias:
-        ends = (sa.bindparam(name, type_=_Array("BIGINT[]")) for name in (IDS, LASTS))
-        return sa.func.unnest(*ends).table_valued("low", "high", name="w").render_derived()
+        return ranges()
 
     @cached_property
     def _rows(self) -> sa.FromClause:

@@ -6,7 +6,7 @@ one join with the wanted ids, and no index.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from itertools import product
@@ -142,6 +142,14 @@ class Session(generic.Session):
             return None
         return _columns(request, self._fetch(*_query(request, types, self._kind(request))), types)
 
+    def _of_request(self, query: sa.Select[Any], request: Request) -> Iterator[tuple[sa.Select[Any], dict[str, Any]]]:
+        if self._plain_rows or not self._own:
+            yield from super()._of_request(query, request)
+            return
+        wanted, bound = _wanted(request, self._kind(request))
+        rows = request.selection.rows
+        yield query.select_from(rows.join(wanted, wanted.c.id == rows.c.sample)), bound
+
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
         """Dates as text, of which Python has not all; instants have their zone in it."""
         if not self._own:
@@ -199,28 +207,32 @@ def _numbered(request: Request) -> bool:
 
 
 def _query(request: Request, types: dict[str, str], kind: IdKind) -> tuple[sa.Select[Any], dict[str, Any]]:
-    """The rows of the wanted samples, and what is bound.
-
-    Runs of neighbours are counted out by DuckDB: taking an id from a list costs it more than the rows do.
-    """
-    selection, numbered = request.selection, _numbered(request)
-    rows, ids, lasts = selection.rows, _list("rowfeed_ids"), _list("rowfeed_lasts")
-    if request.runs is not None and not numbered and RUN_OF * request.runs[0].size <= request.ids.size:
-        runs = sa.select(sa.func.unnest(ids).label("low"), sa.func.unnest(lasts).label("high")).subquery("e")
-        each = sa.func.unnest(sa.func.generate_series(runs.c.low, runs.c.high))
-        bound = dict(zip(("rowfeed_ids", "rowfeed_lasts"), (end.tolist() for end in request.runs), strict=True))
-    else:
-        each = sa.func.unnest(ids)
-        bound = {"rowfeed_ids": objects_of(request.ids, kind)}
-    number = [sa.func.generate_subscripts(ids, sa.literal_column("1")).label("n")] if numbered else []
-    wanted = sa.select(each.label("id"), *number).subquery("w")
+    """The rows of the wanted samples, and what is bound."""
+    selection = request.selection
+    rows, (wanted, bound) = selection.rows, _wanted(request, kind)
     sample = sa.collate(rows.c.sample, "binary") if types["sample"] == "VARCHAR" else rows.c.sample
-    columns: list[sa.ColumnElement[Any]] = [(wanted.c.n if numbered else wanted.c.id).label("n")]
+    columns: list[sa.ColumnElement[Any]] = [(wanted.c.n if _numbered(request) else wanted.c.id).label("n")]
     columns += [rows.c[f"axis{i}"] for i in range(len(selection.axes))]
     for i in range(len(selection.values)):
         value = rows.c[f"value{i}"]
         columns.append(value if types[f"value{i}"] in NUMBERS else sa.cast(value, sa.Double).label(f"value{i}"))
     return sa.select(*columns).select_from(rows.join(wanted, wanted.c.id == sample)), bound
+
+
+def _wanted(request: Request, kind: IdKind) -> tuple[sa.Subquery, dict[str, Any]]:
+    """The wanted ids, and their numbers where rows need them, as a table; and what is bound.
+
+    Runs of neighbours are counted out by DuckDB: taking an id from a list costs it more than the rows do.
+    """
+    ids, lasts, numbered = _list("rowfeed_ids"), _list("rowfeed_lasts"), _numbered(request)
+    if request.runs is not None and not numbered and RUN_OF * request.runs[0].size <= request.ids.size:
+        runs = sa.select(sa.func.unnest(ids).label("low"), sa.func.unnest(lasts).label("high")).subquery("e")
+        each = sa.func.unnest(sa.func.generate_series(runs.c.low, runs.c.high))
+        low, high = (end.tolist() for end in request.runs)
+        return sa.select(each.label("id")).subquery("w"), {"rowfeed_ids": low, "rowfeed_lasts": high}
+    number = [sa.func.generate_subscripts(ids, sa.literal_column("1")).label("n")] if numbered else []
+    listed = sa.select(sa.func.unnest(ids).label("id"), *number).subquery("w")
+    return listed, {"rowfeed_ids": objects_of(request.ids, kind)}
 
 
 def _list(name: str) -> sa.BindParameter[Any]:

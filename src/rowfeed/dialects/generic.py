@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from rowfeed.dialects._catalogue import Catalogue
 from rowfeed.dialects._storage import Storage
 from rowfeed.errors import ArgumentError, DataError, SchemaError
 from rowfeed.failures import Failure, Translation
@@ -36,7 +36,7 @@ PROBED_ROWS = 10_000
 """Rows of an index that are looked at to learn how many a sample has."""
 
 
-class Session(Storage):
+class Session(Storage, Catalogue):
     """One open connection. It belongs to the thread that opened it; only `interrupt` may be called from another.
 
     Use as a context manager: leaving it closes the connection.
@@ -54,7 +54,6 @@ class Session(Storage):
         self._label = database.label
         self._query_limit_s = database.timeout_s * SERVERS_SHARE
         self._translation = self._translation_of(database)
-        self._indexes: dict[tuple[str | None, str], set[str]] = {}
 
     @classmethod
     def open(cls, database: Database, *, read_only: bool = True) -> Self:
@@ -119,82 +118,6 @@ class Session(Storage):
 
     def interrupt(self) -> None:
         """End the running query from another thread, where the engine can; else do nothing."""
-
-    # What is there
-
-    def check(self, source: Source, columns: Iterable[str]) -> None:
-        """Whether the table and its columns are there.
-
-        Raises:
-            SchemaError: One is not. Says which come close.
-        """
-        if source.name is None:
-            source.select({str(i): name for i, name in enumerate(columns)})
-            return
-        schema, table = source.name
-        with self._translated():
-            inspector = sa.inspect(self._connection)
-            try:
-                found = self._column_names(inspector, schema, table)
-            except sa.exc.NoSuchTableError:
-                names = [*inspector.get_table_names(schema=schema), *inspector.get_view_names(schema=schema)]
-                raise SchemaError(
-                    f"expected a table or view {source.label!r}; got none of that name in {self._label}."
-                    f"{_close(table, names)}"
-                ) from None
-        for name in columns:
-            if name not in found:
-                raise SchemaError(
-                    f"expected a column {name!r} in {source.label}; got columns {found}.{_close(name, found)}"
-                )
-
-    def _column_names(self, inspector: sa.Inspector, schema: str | None, table: str) -> list[str]:
-        return [column["name"] for column in inspector.get_columns(table, schema=schema)]
-
-    def missing_index(self, source: Source, column: str) -> str | None:
-        """The CREATE INDEX that would let requests find their samples; None where there is one, or no telling."""
-        if source.name is None:
-            return None
-        schema, table = source.name
-        with self._translated():
-            if self.indexed(source, column) or table in sa.inspect(self._connection).get_view_names(schema=schema):
-                return None
-        described = sa.Table(table, sa.MetaData(), sa.Column(column, sa.Integer), schema=schema)
-        dialect, name = self._connection.dialect, f"{table}_{column}"
-        longest = dialect.max_index_name_length or dialect.max_identifier_length
-        index = sa.Index(name if len(name) <= longest else f"{name[: longest - 4]}_idx", described.c[column])
-        return self._as_sent(sa.schema.CreateIndex(index).compile(self._connection))
-
-    def indexed(self, source: Source, column: str) -> bool:
-        """Whether an index of a table starts with a column; False where there is no telling.
-
-        Asked of the database once a session.
-        """
-        if source.name is None:
-            return False
-        if source.name not in self._indexes:
-            with self._translated():
-                self._indexes[source.name] = self._leading_columns(sa.inspect(self._connection), *source.name)
-        return column in self._indexes[source.name]
-
-    def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
-        """The columns that a key or an index of a table starts with."""
-        keys: list[Any] = [inspector.get_pk_constraint(table, schema=schema)["constrained_columns"]]
-        keys += [index["column_names"] for index in inspector.get_indexes(table, schema=schema)]
-        keys += [unique["column_names"] for unique in inspector.get_unique_constraints(table, schema=schema)]
-        return {key[0] for key in keys if key and key[0]}
-
-    def table_rows(self, source: Source) -> int:
-        """The rows of a table, those that `where` leaves out included: what a scan passes."""
-        return int(self._execute(Source(source.table).select({}).add_columns(sa.func.count())).scalar_one())
-
-    def primary_key(self, source: Source) -> tuple[str, ...]:
-        """The columns of the table's declared primary key; none for a view or a selectable."""
-        if source.name is None:
-            return ()
-        schema, table = source.name
-        with self._translated():
-            return tuple(sa.inspect(self._connection).get_pk_constraint(table, schema=schema)["constrained_columns"])
 
     def sample_kind(self, source: Source, column: str) -> IdKind | None:
         """What a column of sample ids is made of, judged by the first row; None without rows."""
@@ -316,6 +239,31 @@ class Session(Storage):
             found += [row for row in self._execute(query, {"rowfeed_ids": bound}) if name(row[0]) in wanted]
         return to_columns(request, found, kind)
 
+    def count(self, request: Request) -> int:
+        """How many rows a request has, counted where they are: what finding and reading them costs the engine alone.
+
+        It takes the largest of each value too, for which each is looked at; unlike a sum, that overflows nowhere.
+        """
+        query = self._largest(request.selection)
+        with self._translated():
+            found = [self._execute(part, bound).one() for part, bound in self._of_request(query, request)]
+        return sum(int(row[0]) for row in found)
+
+    def _largest(self, selection: Selection) -> sa.Select[Any]:
+        columns: list[sa.ColumnElement[Any]] = [sa.func.max(column) for column in self._comparable(selection)]
+        return sa.select(*[sa.func.count(), *columns]).select_from(selection.rows)
+
+    def _comparable(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
+        """The value columns, in a type that has an order."""
+        return [selection.rows.c[f"value{i}"] for i in range(len(selection.values))]
+
+    def _of_request(self, query: sa.Select[Any], request: Request) -> Iterator[tuple[sa.Select[Any], dict[str, Any]]]:
+        """A query, or several, of a request's rows alone, with what is bound in each."""
+        kind = self._kind(request)
+        query = query.where(request.selection.rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True)))
+        for start in range(0, request.ids.size, IDS_PER_QUERY):
+            yield query, {"rowfeed_ids": self._bound(request.ids[start : start + IDS_PER_QUERY], kind)}
+
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
         """The columns of plain rows, in such a form that the driver changes none of them."""
         return list(selection.rows.c)
@@ -363,6 +311,18 @@ class Session(Storage):
         """SQLAlchemy's name of the engine."""
         return self._connection.dialect.name
 
+    @property
+    def product(self) -> str:
+        """The engine and its version, where SQLAlchemy knows it."""
+        version = getattr(self._connection.dialect, "server_version_info", None) or ()
+        return f"{self.engine_name} {'.'.join(map(str, version))}".strip()
+
+    @property
+    def driver(self) -> str:
+        """The driver and its version, where it tells."""
+        module = self._connection.dialect.loaded_dbapi
+        return f"{module.__name__} {getattr(module, '__version__', '')}".strip()
+
     def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
         names = [column.name for column in table.columns]
         rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
@@ -384,10 +344,3 @@ class Session(Storage):
     def _translated(self) -> Iterator[None]:
         with self._translation(self._connection.dialect.loaded_dbapi.Error):
             yield
-
-
-def _close(name: str, names: Iterable[str]) -> str:
-    by_lower: dict[str, str] = {n.lower(): n for n in names}
-    close: Callable[..., list[str]] = get_close_matches
-    found = [by_lower[n] for n in close(name.lower(), by_lower, n=1, cutoff=0.6)]
-    return f" Did you mean {found[0]!r}?" if found else " Check the spelling and the database."

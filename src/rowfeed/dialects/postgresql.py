@@ -25,6 +25,7 @@ from sqlalchemy.pool import NullPool
 
 from rowfeed.dialects import generic
 from rowfeed.dialects._postgresql_query import (
+    BOOL,
     IDS,
     INTEGERS,
     RUN_OF,
@@ -32,11 +33,13 @@ from rowfeed.dialects._postgresql_query import (
     UUID,
     Query,
     array_literal,
+    bound_ids,
     exact_rows,
     folding,
     integer_ids,
     joined,
     possible,
+    ranges,
     samples_in,
 )
 from rowfeed.dialects._skip_scan import skip_scan
@@ -262,6 +265,24 @@ class Session(generic.Session):
             query = query.order_by(*(rows.c[f"order{i}"] for i in range(len(request.selection.order))))
         kind = self._kind(request)
         return to_columns(request, self._execute(query, {IDS: array_literal(request.ids, kind)}).all(), kind)
+
+    def _comparable(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
+        """Booleans as numbers, since they have no largest one."""
+        types = self._selection_types(selection)
+        columns = super()._comparable(selection)
+        return [sa.cast(column, sa.Integer) if types[column.name] == BOOL else column for column in columns]
+
+    def _of_request(self, query: sa.Select[Any], request: Request) -> Iterator[tuple[sa.Select[Any], dict[str, Any]]]:
+        kind = self._selection_types(request.selection)["sample"]
+        if not self._as_array(request):
+            yield from super()._of_request(query, request)
+        elif self._plain_rows or request.ranges(RUN_OF) is None:
+            condition = samples_in(request.selection.rows.c.sample, kind)
+            yield query.where(condition), bound_ids(request, self._kind(request), ranged=False)
+        else:
+            rows, wanted = request.selection.rows, ranges()
+            query = query.select_from(wanted.join(rows, rows.c.sample.between(wanted.c.low, wanted.c.high)))
+            yield query, bound_ids(request, self._kind(request), ranged=True)
 
     # Writing
 

@@ -11,7 +11,7 @@ Source: "How To Corrupt An SQLite Database File", section 2.2.1, sqlite.org/howt
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date, timedelta
@@ -139,16 +139,21 @@ class Session(generic.Session):
                 return np.concatenate(parts)
 
     def _read_columns(self, request: Request) -> ColumnData | None:
-        if (
-            request.selection.order
-            or request.selection.has_dates
-            or request.ids.dtype.kind == "u"
-            or self._kind(request) is IdKind.BYTES
-        ):
-            return None
-        if self._hides_json_each or (request.ids.dtype.kind == "T" and any("\0" in i for i in request.ids.tolist())):
+        if request.selection.order or request.selection.has_dates or not self._lists(request):
             return None
         return self._read_folded(request) if foldable(request) else self._read_grouped(request)
+
+    def _lists(self, request: Request) -> bool:
+        """Whether the ids can be bound as JSON, as `wanted` does."""
+        if request.ids.dtype.kind == "u" or self._kind(request) is IdKind.BYTES or self._hides_json_each:
+            return False
+        return request.ids.dtype.kind != "T" or not any("\0" in name for name in request.ids.tolist())
+
+    def _of_request(self, query: sa.Select[Any], request: Request) -> Iterator[tuple[sa.Select[Any], dict[str, Any]]]:
+        if self._plain_rows or not self._lists(request):
+            yield from super()._of_request(query, request)
+        else:
+            yield wanted(query, request)
 
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         return objects_of(within_int64(ids), kind)
