@@ -383,7 +383,7 @@ def test_long_statements_are_split(db, run, monkeypatch):
         ids = ids if step < 64 else ids[::2]
         executed.clear()
         assert column(db, "v", ids, dtype="int64").tolist() == [-i for i in ids]
-        assert len(executed) > 4 or step == 1
+        assert len(executed) > 1 or step == 1
         assert max(map(len, executed)) <= 2000
         assert ("JSON_TABLE" in executed[0]) == (step < 64)
 

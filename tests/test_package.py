@@ -20,7 +20,7 @@ LAYERS = [
     {"request"},
     {"rows"},
     {"samples"},
-    {"dialects._skip_scan", "dialects._storage"},
+    {"dialects._catalogue", "dialects._skip_scan", "dialects._storage"},
     {"dialects.generic"},
     {"dialects"},
     {
