@@ -17,6 +17,7 @@ from proxy import Proxy
 
 import rowfeed
 from rowfeed.dialects import postgresql
+from rowfeed.request import Source
 
 psycopg = pytest.importorskip("psycopg")
 pytestmark = pytest.mark.skipif(not available(), reason="NOT TESTED: PostgreSQL; neither binaries nor a URL are there")
@@ -553,3 +554,38 @@ def test_only_an_index_that_serves_every_request_counts(url):
         rowfeed.Feed(rowfeed.connect(url), layout)
     run(url, "CREATE INDEX ON t (id, v)")
     rowfeed.Feed(rowfeed.connect(url), layout)
+
+
+@pytest.mark.parametrize(
+    ("step", "rows", "analysed", "way"),
+    [
+        (1, 80, True, "tried_ids"),
+        (2, 80, True, "tried_ids"),
+        (40, 80, True, "skip_scan"),
+        (1, 80, False, "skip_scan"),
+        (40, 30, True, None),
+        (1, 5, True, None),
+    ],
+)
+def test_ways_to_list_ids(url, step, rows, analysed, way, monkeypatch):
+    """Ids are tried where nearly every number is one, walked where not, all rows read where they have few; all are the
+    same ids.
+    """
+    run(
+        url,
+        "CREATE TABLE t (id int, x int, v int, PRIMARY KEY (id, x))",
+        f"INSERT INTO t SELECT s * {step} - 500, x, 1 FROM generate_series(1, 300) s, generate_series(1, {rows}) x "
+        "WHERE s % 7 <> 0",
+    )
+    if analysed:
+        run(url, "ANALYZE t")
+    taken = []
+    for name in ("tried_ids", "skip_scan"):
+        original = getattr(postgresql, name)
+        monkeypatch.setattr(
+            postgresql, name, lambda *given, name=name, original=original: taken.append(name) or original(*given)
+        )
+    with rowfeed.connect(url).open() as session:
+        found = session.sample_ids(Source("t"), "id")
+    assert found.tolist() == [s * step - 500 for s in range(1, 301) if s % 7]
+    assert taken == ([way] if way else [])

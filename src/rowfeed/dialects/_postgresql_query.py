@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from rowfeed.dates import from_ticks
 from rowfeed.exact import decimals_fit, to_dtype
 from rowfeed.ids import IdKind, Ids, within_int64
-from rowfeed.request import Axis, ColumnData, Request, Selection
+from rowfeed.request import Axis, ColumnData, Request, Selection, Source
 
 IDS, LASTS, FIRST = "rowfeed_ids", "rowfeed_lasts", "rowfeed_first"
 """The bound parameters: the ids, or the first and the last ones of ranges, and the first of all."""
@@ -103,6 +103,23 @@ def exact_rows(rows: sa.Subquery, types: dict[str, int]) -> list[sa.ColumnElemen
 
     kinds = ((column, types[column.name] if not column.name.startswith("sample") else 0) for column in rows.c)
     return [exact(column, kind).label(column.name) for column, kind in kinds]
+
+
+def tried_ids(source: Source, column: str) -> sa.Select[Any]:
+    """The distinct ids of an indexed column: of all numbers from the first to the last, those that have a row.
+
+    OFFSET 0 keeps PostgreSQL from joining with all rows instead.
+    """
+    ids = source.select({"sample": column}).subquery("r").c.sample
+    ends = (sa.select(end(ids)).scalar_subquery() for end in (sa.func.min, sa.func.max))
+    numbers = (
+        sa.func.generate_series(*(sa.cast(end, sa.BigInteger) for end in ends))
+        .table_valued("n", name="g")
+        .render_derived()
+    )
+    tried = source.select({"sample": column}).subquery("t").c.sample
+    has_row = sa.select(sa.literal_column("1")).where(tried == numbers.c.n).offset(sa.literal_column("0")).exists()
+    return sa.select(numbers.c.n.label("sample")).where(has_row)
 
 
 def integer_ids(ids: sa.Select[Any], *, grouped: bool) -> sa.Select[Any]:

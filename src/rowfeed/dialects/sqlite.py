@@ -128,13 +128,13 @@ class Session(generic.Session):
                 ids = ids if last is None else ids.where(all_ids > last)
             part = ids.limit(IDS_PER_PART).subquery("p").c.sample
             integer = sa.case((sa.func.typeof(part) == sa.literal_column("'integer'"), part))
-            whole = sa.func.count(integer)
-            query = sa.select(sa.func.count(), whole, sa.func.group_concat(integer), sa.func.max(integer))
-            found, integers, text, last = tuple(self._execute(query).one())
+            query = sa.select(sa.func.count(), sa.func.count(integer), sa.func.group_concat(part))
+            found, integers, text = tuple(self._execute(query).one())
             if found != integers:
                 return super().sample_ids(source, column)
             if found:
                 parts.append(np.fromstring(text, np.int64, sep=","))
+                last = int(parts[-1].max())
             if found < IDS_PER_PART:
                 return np.concatenate(parts)
 
