@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import subprocess
 import sys
 import textwrap
@@ -101,7 +102,7 @@ def test_a_job_waits_for_its_slowest_task():
 
     class Slow(Job):
         def __init__(self):
-            super().__init__(0, tasks=2)
+            super().__init__(0, tasks=3)
             self.taken = threading.Event()
 
         def take(self):
@@ -113,7 +114,48 @@ def test_a_job_waits_for_its_slowest_task():
             return task
 
     job = next(Prefetcher(iter([Slow()]), Reader, 2))
-    assert len(job.sessions) == 2
+    assert len(job.sessions) == 3
+
+
+@pytest.mark.parametrize("tasks", [1, 3])
+def test_one_session_where_nobody_waits(tasks):
+    """A consumer that finds each job ready is served by one session, however many there may be."""
+    prefetcher, seen = Prefetcher(jobs(6, tasks=tasks), Reader, 4), set()
+    first = next(prefetcher)  # for which it had to wait
+    for job in itertools.chain([first], prefetcher):
+        if job is not first:
+            seen.update(job.sessions)
+        end = time.monotonic() + 5
+        while len(Job.drawn) < min(6, job.number + 2) and time.monotonic() < end:
+            threading.Event().wait(0.01)
+        threading.Event().wait(0.05)
+    assert len(first.sessions) == tasks
+    assert len(seen) <= (1 if tasks == 1 else 2)
+
+
+def test_as_many_sessions_as_it_takes():
+    """A consumer that waits is served by more and more sessions, at most `connections`."""
+    peak = []
+
+    def slow(*_):
+        peak.append(len(Reader.open_now))
+        threading.Event().wait(0.02)
+
+    assert len(list(Prefetcher(jobs(4, tasks=8, do=slow), Reader, 3))) == 4
+    assert peak[0] == 1
+    assert max(peak) == 3
+
+
+def test_a_job_of_one_task_takes_one_session():
+    """Where there is one job of one task, no second session is opened in vain."""
+    readers_made = []
+
+    def make():
+        readers_made.append(Reader())
+        return readers_made[-1]
+
+    assert [job.number for job in Prefetcher(jobs(1, tasks=1), make, 4)] == [0]
+    assert len(readers_made) == 1
 
 
 def test_reads_ahead_one_job_and_no_more():

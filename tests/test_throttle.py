@@ -192,7 +192,7 @@ class TestPause:
             paused.set()
             return Cost(time.perf_counter(), 1.0, 1)
 
-        prefetcher = Prefetcher(iter([self.job(fail, hours, hours)]), self.Reader, 2, None, throttle)
+        prefetcher = Prefetcher(iter([self.job(lambda _: None, fail, hours, hours)]), self.Reader, 2, None, throttle)
         began = time.monotonic()
         with pytest.raises(ZeroDivisionError):
             next(prefetcher)

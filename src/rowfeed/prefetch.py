@@ -1,7 +1,8 @@
 """Ordered read-ahead over several sessions. Owns its threads, and ends every one of them.
 
 Jobs come out complete and in order. While the consumer works with one, the next is being read: two are in memory.
-Each job is taken apart into tasks, which up to `connections` threads share, each with a session of its own.
+Each job is taken apart into tasks, which up to `connections` threads share, each with a session of its own. There is
+one thread until the consumer waits although it does what it can; then there is one more, and so on.
 
 A thread ends, and its connection with it, when nothing is left to read, when an error stops the work, when the
 consumer closes or forgets the prefetcher or the interpreter exits, and when it was idle for `IDLE_S`: so a consumer
@@ -144,7 +145,7 @@ class _Work(Generic[J]):
                     return progress.job
                 if self._jobs is None and not self._open:
                     return None
-                self._start_threads()
+                self._start_thread()
                 with self._timed("training_waited_s"):
                     self._changed.wait()
         return None
@@ -157,10 +158,11 @@ class _Work(Generic[J]):
         finally:
             self._counters.add(**{counter: time.perf_counter() - began})
 
-    def _start_threads(self) -> None:
-        if self._jobs is None and all(progress.taken for progress in self._open):
-            return
-        while len(self._threads) < self._connections:
+    def _start_thread(self) -> None:
+        """One more, where the consumer waits and those there are have left something to take."""
+        left = any(not progress.taken for progress in self._open)
+        more = self._jobs is not None and len(self._open) + self._held < OPEN_JOBS
+        if (left or more) and len(self._threads) < self._connections:
             reader = self._make_reader()
             thread = threading.Thread(target=self._run, args=(reader,), name="rowfeed-reader", daemon=True)
             self._threads[thread] = reader
@@ -186,7 +188,8 @@ class _Work(Generic[J]):
     def _run(self, reader: Reader) -> None:
         lane = self._throttle.enter()
         try:
-            while taken := self._next_task():
+            taken = self._next_task()
+            while taken is not None:
                 progress, task = taken
                 error: BaseException | None = None
                 try:
@@ -197,8 +200,9 @@ class _Work(Generic[J]):
                 except BaseException as raised:  # whatever it is, it belongs to the consumer
                     error = raised
                 del task, taken
-                self._finish(progress, error)
-                del progress, error
+                taken = self._finish(progress, error)
+                del progress, error  # a thread that waits holds no job
+                taken = taken or self._next_task()
         finally:
             self._throttle.leave(lane)
             reader.close()
@@ -220,22 +224,26 @@ class _Work(Generic[J]):
         """Take a task, or wait for one; None when this thread should end."""
         with self._changed:
             while not self._stopped:
-                try:
-                    taken = self._take()
-                except BaseException as error:
-                    self._jobs = None
-                    self._open.append(failed := _Progress[J](None))  # type: ignore[arg-type]
-                    failed.error = error
-                    self._changed.notify_all()
-                    return None
-                if taken is not None:
+                taken = self._take_next()
+                if taken is not None or self._jobs is None:
                     return taken
-                if self._jobs is None:
-                    return None
                 with self._timed("readers_waited_s"):
                     if not self._changed.wait(IDLE_S):
                         return None
         return None
+
+    def _take_next(self) -> tuple[_Progress[J], Task] | None:
+        """Take a task, if there is one; an error of the jobs themselves is the consumer's."""
+        if self._stopped:
+            return None
+        try:
+            return self._take()
+        except BaseException as error:
+            self._jobs = None
+            self._open.append(failed := _Progress[J](None))  # type: ignore[arg-type]
+            failed.error = error
+            self._changed.notify_all()
+            return None
 
     def _take(self) -> tuple[_Progress[J], Task] | None:
         for progress in self._open:
@@ -259,8 +267,10 @@ class _Work(Generic[J]):
         self._open.append(_Progress(job))
         return self._take()
 
-    def _finish(self, progress: _Progress[J], error: BaseException | None) -> None:
+    def _finish(self, progress: _Progress[J], error: BaseException | None) -> tuple[_Progress[J], Task] | None:
+        """Note how a task ended, and take the next before the consumer can see that there is one."""
         with self._changed:
             progress.running -= 1
             progress.error = progress.error or error
             self._changed.notify_all()
+            return self._take_next()
