@@ -12,7 +12,15 @@ from pathlib import Path
 import options
 from provenance import HERE
 
-SCRIPTS = ("epochs", "first_batch", "fit", "growth", "learning")
+SCRIPTS = {
+    "epochs": [],
+    "pinned": ["--pin", "--rivals", "rowfeed", "connectorx", "adbc", "duckdb", "--cases", "users4", "cells28"],
+    "first_batch": [],
+    "fit": [],
+    "growth": [],
+    "learning": [],
+}
+"""What is run, and with what: `pinned` is epochs again."""
 
 
 def main() -> None:
@@ -24,7 +32,8 @@ def main() -> None:
     failed = []
     with options.cache(arguments.cache) as cache:
         for script in arguments.only:
-            command = [sys.executable, HERE / f"{script}.py", "--size", arguments.size, "--cache", cache]
+            path = HERE / f"{'epochs' if script == 'pinned' else script}.py"
+            command = [sys.executable, path, "--size", arguments.size, "--cache", cache, *SCRIPTS[script]]
             command += ["--results", arguments.results, "--engines", *arguments.engines]
             print(f"\n== {script}", flush=True)
             failed += [script] * bool(subprocess.run(command + (further if script == "epochs" else [])).returncode)

@@ -33,7 +33,8 @@ from job import Job
 from processes import children
 from provenance import HERE, provenance, read, write
 
-NAME = "epochs"
+NAME, PINNED = "epochs", "pinned"
+"""Of the results: with `--pin` others."""
 
 SMALL = "tiny"
 """The size of the tables on which a rival is verified that does not get through the large one."""
@@ -50,7 +51,8 @@ class Benchmark:
 
     def __init__(self, arguments: argparse.Namespace, cache: Path) -> None:
         self._arguments, self._cache = arguments, cache
-        found = None if arguments.fresh else read(arguments.results, NAME)
+        self._name = PINNED if arguments.pin else NAME
+        found = None if arguments.fresh else read(arguments.results, self._name)
         if found and found["size"] != arguments.size:
             print(f"The results there are of size {found['size']}: those of size {arguments.size} take their place.")
             found = None
@@ -174,7 +176,7 @@ class Benchmark:
         return min([self._arguments.repeats, *(most for least, most in fewer if seconds > least)])
 
     def _save(self) -> None:
-        write(self._arguments.results, NAME, self.content)
+        write(self._arguments.results, self._name, self.content)
 
 
 def in_process(order: dict[str, Any], case: Case, timeout_s: float) -> dict[str, Any]:

@@ -10,37 +10,22 @@ import hashlib
 import json
 import statistics
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import plots
+import ratios
+from page import ENGINES, NAMES, Page, groups, rates, source, summary
 from provenance import HERE, RESULTS, read
 
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-
-ENGINES = {"mariadb": "MariaDB", "postgresql": "PostgreSQL", "sqlite": "SQLite", "duckdb": "DuckDB"}
 
 CASES = {
     "users4": "4×4 cells, about 5 of them with a row, integers from −7 to 17; batches of 20",
     "cells28": "28×28 cells, 50 of them with a row, integers from 1 to 255; batches of 64",
     "wide128": "128×128 cells, 1,000 of them with a row, eighths from −124.875 to 124.875; batches of 32",
     "columns20": "20 float32 columns and a label; batches of 256",
-}
-
-NAMES = {
-    "rowfeed": "**rowfeed**",
-    "connectorx": "connectorx + numpy",
-    "adbc": "ADBC + numpy",
-    "duckdb": "DuckDB + numpy",
-    "pandas": "pandas `read_sql`",
-    "ray": "Ray Data `read_sql`",
-    "huggingface": "Hugging Face `from_sql`",
-    "tensorflow": "tf.data `SqlDataset`",
-    "scdataset": "scDataset + callback",
-    "sqlgrain": "sql-grain",
-    "torch": "torch, a query a sample",
-    "blog": "a query a batch, Python loop",
 }
 
 NOTES = """\
@@ -70,33 +55,6 @@ NOTES = """\
 - Ray's processes are started before the clock. The query a batch with a Python loop is what a blog post's generator
   does, on {mysql_driver} for MariaDB.
 """
-
-
-class Page:
-    """Markdown, built up; and the pictures that it shows."""
-
-    def __init__(self, results: Path) -> None:
-        self.results = results
-        self.parts: list[str] = []
-        self.pictures: dict[str, tuple[Callable[..., None], Any]] = {}
-
-    def text(self) -> str:
-        """The whole page."""
-        return "\n".join(self.parts).rstrip() + "\n"
-
-    def add(self, *lines: str) -> None:
-        """Lines, and an empty one."""
-        self.parts += [*lines, ""]
-
-    def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """A table whose columns after the first are numbers, to the right."""
-        rule = ["---", *("---:" for _ in head[1:])]
-        self.add(*(f"| {' | '.join(row)} |" for row in (head, rule, *rows)))
-
-    def picture(self, name: str, alternative: str, draw: Callable[..., None], data: Any) -> None:
-        """A picture that `draw(data, path, mark)` makes."""
-        self.pictures[name] = (draw, data)
-        self.add(f"![{alternative}]({name})")
 
 
 def build(results: Path) -> Page:
@@ -134,6 +92,7 @@ def epochs(page: Page, content: dict[str, Any]) -> None:
     )
     if content.get("errors"):
         page.add("Failed: " + "; ".join(f"{place}: {error}" for place, error in content["errors"].items()) + ".")
+    ratios.ratios(page, content)
     page.add("## One epoch, every way to it")
     drivers = [
         run["versions"]
@@ -157,13 +116,13 @@ def _case(page: Page, content: dict[str, Any], case: str, text: str, runs: list[
     page.add(f"### {case}: {any_table['samples']:,} samples, {any_table['rows']:,} rows", "", f"Samples of {text}.")
     bars = {}
     for engine, table in tables.items():
-        summaries = [summary(group, table) for group in _groups(runs, engine)]
+        summaries = [summary(group, table) for group in groups(runs, engine)]
         summaries.sort(key=lambda s: -s["rate"])
         bars[ENGINES[engine]] = [[NAMES[s["rival"]].strip("*").replace("`", ""), *s["rates"]] for s in summaries]
         rows = [_row(s) for s in summaries]
         rows += [
-            ["*engine alone*", _rates([table["samples"] / s for s in table["aggregate_s"]]), *[""] * 7],
-            ["*numpy alone*", _rates([table["samples"] / s for s in table["scatter_s"]]), *[""] * 7],
+            ["*engine alone*", rates([table["samples"] / s for s in table["aggregate_s"]]), *[""] * 7],
+            ["*numpy alone*", rates([table["samples"] / s for s in table["scatter_s"]]), *[""] * 7],
         ]
         page.add(f"**{ENGINES[engine]}**")
         head = ("", "samples/s", "part", "first batch, s", "client", "server", "memory, MiB", "verified", "order")
@@ -171,43 +130,12 @@ def _case(page: Page, content: dict[str, Any], case: str, text: str, runs: list[
     page.picture(f"benchmarks-{case}.png", f"Samples per second, {case}, on each engine", plots.rates, bars)
 
 
-def _groups(runs: list[dict[str, Any]], engine: str) -> list[list[dict[str, Any]]]:
-    """The good runs of each rival on an engine."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for run in runs:
-        if run["engine"] == engine and run["ok"]:
-            groups.setdefault(run["rival"], []).append(run)
-    return list(groups.values())
-
-
-def summary(runs: list[dict[str, Any]], table: dict[str, Any]) -> dict[str, Any]:
-    """Medians of a rival's runs on one table."""
-    rates = [run["samples"] / run["seconds"] for run in runs]
-    millions = [run["samples"] * table["rows"] / table["samples"] / 1e6 for run in runs]
-    servers = [run["server_cpu_s"] / m for run, m in zip(runs, millions, strict=True) if "server_cpu_s" in run]
-    verified = next((run for run in runs if "verified" in run), {})
-    return {
-        "rival": runs[0]["rival"],
-        "rate": statistics.median(rates),
-        "rates": rates,
-        "part": statistics.median(run["samples"] for run in runs) / table["samples"],
-        "first": statistics.median(run["first_batch_s"] for run in runs),
-        "client": statistics.median(run["client_cpu_s"] / m for run, m in zip(runs, millions, strict=True)),
-        "server": statistics.median(servers) if servers else None,
-        "peak": statistics.median(run["peak_bytes"] for run in runs) / 2**20,
-        "verified": {None: "no"}.get(
-            verified.get("verified"), "yes" if verified.get("digest_samples") == table["samples"] else "small"
-        ),
-        "order": runs[0]["order"],
-    }
-
-
 def _row(s: dict[str, Any]) -> list[str]:
     part = "" if s["part"] == 1 else f"{s['part']:.1%}"
     server = "" if s["server"] is None else f"{s['server']:.2f}"
     return [
         NAMES[s["rival"]],
-        _rates(s["rates"]),
+        rates(s["rates"]),
         part,
         f"{s['first']:.2f}",
         f"{s['client']:.2f}",
@@ -216,16 +144,6 @@ def _row(s: dict[str, Any]) -> list[str]:
         s["verified"],
         s["order"],
     ]
-
-
-def _rates(rates: Sequence[float]) -> str:
-    """Median, range and number."""
-    return f"{_short(statistics.median(rates))} ({_short(min(rates))} … {_short(max(rates))}; n={len(rates)})"
-
-
-def _short(number: float) -> str:
-    """Three digits that count."""
-    return f"{float(f'{number:.3g}'):,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _cannot(page: Page, runs: list[dict[str, Any]]) -> None:
@@ -257,7 +175,7 @@ def fit(page: Page, content: dict[str, Any]) -> None:
     page.add(
         f"`DenoisingAutoencoder`, {content['samples']:,} samples of cells28, batch {content['batch']}, one epoch after "
         "a fit that compiled; arrays and database in turn in one process. Waiting is the share of the epoch that Keras "
-        f"spent in asking for a batch. {_source(content)}"
+        f"spent in asking for a batch. {source(content)}"
     )
     rows = []
     for place, runs in content["runs"].items():
@@ -297,7 +215,7 @@ def first_batch(page: Page, content: dict[str, Any]) -> None:
         )
     page.add(
         "Seconds of rowfeed in a new process, on cells28: to the feed, which lists the sample ids, and from there to "
-        f"the first batch, for which the first window is read. {_source(content)}"
+        f"the first batch, for which the first window is read. {source(content)}"
     )
     page.table(("", "rows", "feed", "first window", "together"), rows)
 
@@ -307,7 +225,7 @@ def growth(page: Page, content: dict[str, Any]) -> None:
     page.add("## A larger table with the same memory")
     page.add(
         f"rowfeed on SQLite, 28×28 samples with 50 rows each, `memory_bytes` {content['memory_bytes'] >> 20} MiB; each "
-        f"run a new process. {_source(content)}"
+        f"run a new process. {source(content)}"
     )
     rows = []
     for table in content["tables"]:
@@ -315,7 +233,7 @@ def growth(page: Page, content: dict[str, Any]) -> None:
         rows.append(
             [
                 f"{table['rows']:,}",
-                _rates([run["samples"] / run["seconds"] for run in runs]),
+                rates([run["samples"] / run["seconds"] for run in runs]),
                 f"{statistics.median(run['first_batch_s'] for run in runs):.2f}",
                 f"{statistics.median(run['peak_bytes'] for run in runs) / 2**20:,.0f}",
             ]
@@ -329,7 +247,7 @@ def learning(page: Page, content: dict[str, Any]) -> None:
     page.add(
         f"A linear classifier, one epoch of {content['samples']:,} samples in 10 classes, batches of {content['batch']}"
         f"; accuracy on other samples, mean ± standard deviation of {content['seeds']} seeds. rowfeed mixes "
-        f"{content['window']:,} samples at a time, in blocks of {content['block']} neighbours. {_source(content)}"
+        f"{content['window']:,} samples at a time, in blocks of {content['block']} neighbours. {source(content)}"
     )
     names = {"none": "in the order of the table", "rowfeed": "**rowfeed**", "full": "a full shuffle of arrays in RAM"}
     rows = [
@@ -341,12 +259,9 @@ def learning(page: Page, content: dict[str, Any]) -> None:
     page.picture("benchmarks-learning.png", "Accuracy of each order, one point a seed", plots.accuracies, data)
 
 
-def _source(content: dict[str, Any]) -> str:
-    return f"(Size {content['size']}, commit {content['commit']}, {content['date']}: `{content['command']}`.)"
-
-
 SECTIONS: dict[str, Callable[[Page, dict[str, Any]], None]] = {
     "epochs": epochs,
+    "pinned": ratios.pinned,
     "fit": fit,
     "first_batch": first_batch,
     "growth": growth,
