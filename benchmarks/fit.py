@@ -24,7 +24,7 @@ import rowfeed
 NAME = "fit"
 CASE = "cells28"
 BACKENDS = ("jax", "tensorflow")
-SAMPLES = 20_000
+SAMPLES = 200_000
 REPEATS = 3
 
 
