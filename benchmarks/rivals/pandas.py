@@ -37,7 +37,10 @@ def batches(job: Job) -> Batches:
     engine = sa.create_engine(drivers.sqlalchemy_url(job))
     with engine.connect().execution_options(stream_results=True) as connection:
         chunks = pd.read_sql(sa.text(query), connection, chunksize=CHUNK_ROWS)
-        yield from cut(job.case, _whole_samples(job.case, chunks))
+        try:
+            yield from cut(job.case, _whole_samples(job.case, chunks))
+        finally:
+            connection.invalidate()  # where the epoch ends early, rows are left, which mysqlclient would trip over
 
 
 def _whole_samples(case: Case, chunks: Iterator[pd.DataFrame]) -> Iterator[Array]:
