@@ -174,8 +174,8 @@ def fit(page: Page, content: dict[str, Any]) -> None:
     page.add("## Training: `fit` from the database against arrays in RAM")
     page.add(
         f"`DenoisingAutoencoder`, {content['samples']:,} samples of cells28, batch {content['batch']}, one epoch after "
-        "a fit that compiled; arrays and database in turn in one process. *Asking* is the share of the epoch that Keras "
-        "spent in asking for batches, cutting them included; *waiting* that in which a window was not there yet "
+        "a fit that compiled; arrays and database in turn in one process. *Asking* is the share of the epoch that "
+        "Keras spent in asking for batches, cutting them included; *waiting* that in which a window was not there yet "
         f"(`feed.stats().training_waited_s`), the first one included. {source(content)}"
     )
     rows = []
