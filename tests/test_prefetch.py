@@ -133,6 +133,20 @@ def test_one_session_where_nobody_waits(tasks):
     assert len(seen) <= (1 if tasks == 1 else 2)
 
 
+def test_reads_ahead_for_a_slow_consumer(monkeypatch):
+    """A consumer that takes longer over each job than a thread stays idle finds the next one ready."""
+    monkeypatch.setattr("rowfeed.prefetch.IDLE_S", 0.05)
+    for job in (prefetcher := Prefetcher(jobs(5), Reader, 2)):
+        end = time.monotonic() + 5
+        while len(Job.drawn) < min(5, job.number + 2) and time.monotonic() < end:
+            threading.Event().wait(0.01)
+        assert len(Job.drawn) == min(5, job.number + 2)
+        while readers() and time.monotonic() < end:
+            threading.Event().wait(0.01)
+        assert not readers()
+    prefetcher.close()
+
+
 def test_as_many_sessions_as_it_takes():
     """A consumer that waits is served by more and more sessions, at most `connections`."""
     peak = []

@@ -142,6 +142,8 @@ class _Work(Generic[J]):
                         raise progress.error
                     self._held = 1
                     self._counters.add(windows=1)
+                    if not self._threads:  # they were idle for long: what follows is read ahead all the same
+                        self._start_thread()
                     return progress.job
                 if self._jobs is None and not self._open:
                     return None
