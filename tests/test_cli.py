@@ -328,3 +328,11 @@ def test_values_that_are_not_finite_are_an_error(url, tmp_path, capsys):
     err = capsys.readouterr().err
     assert err.startswith("rowfeed: error: expected finite values; got ")
     assert err.count("\n") == 1
+
+
+def test_bench_takes_no_throttle(capsys):
+    """It measures without a limit: one is refused, not left out."""
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", "sqlite:///x.db", *GRID, "--throttle", "0.5"])
+    assert ended.value.code == 2
+    assert "unrecognized arguments: --throttle 0.5" in capsys.readouterr().err

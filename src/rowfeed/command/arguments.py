@@ -149,7 +149,13 @@ def _add_train(commands: Any) -> None:
         TRAIN_EXAMPLES,
     )
     recipe = Recipe()
-    _add_table(command)
+    which = _add_table(command)
+    which.add_argument(
+        "--throttle",
+        type=number(0, exclusive=True),
+        metavar="N",
+        help="spare the server: up to 1 a share of time, such as 0.25; above 1 rows per second (no limit)",
+    )
     how = command.add_argument_group("how to train")
     how.add_argument(
         "--epochs", type=whole(1), default=recipe.epochs, metavar="N", help="passes over the data (%(default)s)"
@@ -238,12 +244,6 @@ def _add_table(command: argparse.ArgumentParser, *, any_layout: bool = False) ->
         help="a table that lists all samples, also those without rows (those in --table)",
     )
     which.add_argument("--samples-column", metavar="C", help="its column with them (that of --sample)")
-    which.add_argument(
-        "--throttle",
-        type=number(0, exclusive=True),
-        metavar="N",
-        help="spare the server: up to 1 a share of time, such as 0.25; above 1 rows per second (no limit)",
-    )
     which.add_argument(
         "--duplicates",
         default="error",
