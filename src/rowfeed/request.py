@@ -213,10 +213,13 @@ class Request:
         begins = np.flatnonzero(np.diff(self.ids) != 1) + 1
         return self.ids[np.append(0, begins)], self.ids[np.append(begins, self.ids.size) - 1]
 
+    def long_runs(self, least: int) -> tuple[Ids, Ids] | None:
+        """The runs, where they have at least so many ids on average."""
+        return self.runs if self.runs is not None and least * self.runs[0].size <= self.ids.size else None
+
     def ranges(self, least: int) -> tuple[Ids, Ids] | None:
-        """The runs, where an index finds them and they have at least so many ids on average."""
-        runs = self.runs if self.selection.indexed else None
-        return runs if runs is not None and least * runs[0].size <= self.ids.size else None
+        """The long runs, where an index finds them."""
+        return self.long_runs(least) if self.selection.indexed else None
 
     def at(self, column: str, sample: int) -> str:
         """Where a fault is, for a message: `USER_MATRIX.x, user_id=12`; `sample` indexes ids."""

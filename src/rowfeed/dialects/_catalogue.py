@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from difflib import get_close_matches
@@ -14,23 +15,23 @@ from rowfeed.errors import SchemaError
 from rowfeed.request import Source
 
 
-class Catalogue:
+class Catalogue(abc.ABC):
     """Tables, their columns, keys and indexes; an engine's session overrides what its own catalogue tells better."""
 
     _connection: sa.Connection
     _label: str
 
+    @abc.abstractmethod
     def _translated(self) -> AbstractContextManager[None]:
         """Turns errors of the driver into those of rowfeed."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _execute(self, query: sa.Executable) -> sa.CursorResult[Any]:
         """The gate through which statements go."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _as_sent(self, compiled: sa.Compiled) -> str:
         """A statement without parameters as the database sees it."""
-        raise NotImplementedError
 
     @cached_property
     def _indexes(self) -> dict[tuple[str | None, str], set[str]]:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
+from rowfeed.dialects._sqlite_query import number
 from rowfeed.request import Selection
 
 BITS = 62
@@ -57,10 +58,10 @@ class Steps:
 
     def sql(self, value: sa.ColumnElement[Any]) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[Any]]:
         """Whether a value is one of the steps, and which, from 0 on. Text, which is above all numbers, is none."""
-        low, high = (_number(math.ldexp(end, -self.shift) if self.shift else end) for end in (self.low, self.high))
-        scaled = value * _number(2.0**self.shift) if self.shift else value
+        low, high = (number(math.ldexp(end, -self.shift) if self.shift else end) for end in (self.low, self.high))
+        scaled = value * number(2.0**self.shift) if self.shift else value
         step = sa.cast(scaled, sa.Integer)
-        return sa.and_(value.between(low, high), scaled == step), step - _number(self.low)
+        return sa.and_(value.between(low, high), scaled == step), step - number(self.low)
 
     def numbers(self, steps: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """The numbers that steps from 0 on stand for: int64, or float64 where there are fractions."""
@@ -152,10 +153,10 @@ class Packing:
             total: sa.ColumnElement[Any] | None = None
             conditions: list[sa.ColumnElement[bool]] = []
             for index in pack:
-                condition, number = numbers[index]
+                condition, part = numbers[index]
                 if condition is not None:
                     conditions.append(condition)
-                total = number if total is None else total * _number(2 ** self._bits(index)) + number
+                total = part if total is None else total * number(2 ** self._bits(index)) + part
             assert total is not None
             expressions.append(sa.case((sa.and_(*conditions), total)) if conditions else total)
         return expressions
@@ -202,7 +203,3 @@ def _with(data: npt.NDArray[Any], known: Steps | None) -> npt.NDArray[Any]:
     if data.dtype.kind == "i" and not known.shift:
         return np.concatenate([data, ends])
     return np.concatenate([data.astype(np.float64), np.ldexp(ends.astype(np.float64), -known.shift)])
-
-
-def _number(value: float) -> sa.ColumnElement[Any]:
-    return sa.literal_column(repr(value))

@@ -225,10 +225,11 @@ def _wanted(request: Request, kind: IdKind) -> tuple[sa.Subquery, dict[str, Any]
     Runs of neighbours are counted out by DuckDB: taking an id from a list costs it more than the rows do.
     """
     ids, lasts, numbered = _list("rowfeed_ids"), _list("rowfeed_lasts"), _numbered(request)
-    if request.runs is not None and not numbered and RUN_OF * request.runs[0].size <= request.ids.size:
+    long_runs = None if numbered else request.long_runs(RUN_OF)
+    if long_runs is not None:
         runs = sa.select(sa.func.unnest(ids).label("low"), sa.func.unnest(lasts).label("high")).subquery("e")
         each = sa.func.unnest(sa.func.generate_series(runs.c.low, runs.c.high))
-        low, high = (end.tolist() for end in request.runs)
+        low, high = (end.tolist() for end in long_runs)
         return sa.select(each.label("id")).subquery("w"), {"rowfeed_ids": low, "rowfeed_lasts": high}
     number = [sa.func.generate_subscripts(ids, sa.literal_column("1")).label("n")] if numbered else []
     listed = sa.select(sa.func.unnest(ids).label("id"), *number).subquery("w")

@@ -168,10 +168,11 @@ class Session(Storage, Catalogue):
 
     def _skips(self, source: Source, column: str, least: int) -> bool:
         """Whether to go from id to id: a sample has at least so many rows, and no id is NULL, which would be missed."""
-        if self._rows_per_sample(source, column) < least:
-            return False
+        return self._rows_per_sample(source, column) >= least and not self._has_null(source, column)
+
+    def _has_null(self, source: Source, column: str) -> bool:
         ids = source.select({"sample": column}).subquery("r").c.sample
-        return self._execute(sa.select(sa.literal(1)).where(ids.is_(None)).limit(1)).first() is None
+        return self._execute(sa.select(sa.literal(1)).where(ids.is_(None)).limit(1)).first() is not None
 
     def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any] | None:
         """A text column under a collation that keeps all strings apart; None where standard SQL has none."""

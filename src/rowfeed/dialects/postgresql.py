@@ -165,8 +165,8 @@ class Session(generic.Session):
         if self._plain_rows or not self._binary or self._types_of(rows)["sample"] not in INTEGERS:
             return super().sample_ids(source, column)
         ids: sa.Select[Any] = sa.select(rows.c.sample).distinct()
-        if self._skips(source, column, TRY_FROM):
-            per_sample = self._rows_per_sample(source, column)
+        per_sample = self._rows_per_sample(source, column)
+        if per_sample >= TRY_FROM and not self._has_null(source, column):
             numbers = self._span(source, column) / max(1.0, self._estimated_rows(source) / per_sample)
             if 0 < TRY_FROM * numbers < per_sample:
                 ids = tried_ids(source, column)
