@@ -41,7 +41,7 @@ LAYERS = [
     {"scan", "write"},
     {"database"},
     {"read", "retry"},
-    {"prefetch"},
+    {"listing", "prefetch"},
     {"batches"},
     {"options"},
     {"survey"},

@@ -37,10 +37,12 @@ class Source:
         table: A name, `"schema.table"`, or a SQLAlchemy selectable (the way to name a table with a dot in it:
             `sqlalchemy.table("a.b")`).
         where: Which rows: SQL text for a WHERE clause, written by you, or a SQLAlchemy expression.
+        share: A column of integers, and the least and the greatest of them that count; None: no limit there.
     """
 
     table: TableLike
     where: Where = None
+    share: tuple[str, int | None, int | None] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.table, str):
@@ -88,7 +90,24 @@ class Source:
             sa.type_coerce(selectable.c[name], sa.types.NullType()).label(label) for label, name in columns.items()
         )
         query = cast("sa.Select[Any]", sa.select(*found).select_from(selectable))
+        if self.share is not None:
+            column, least, most = selectable.c[self.share[0]], *self.share[1:]
+            query = query if least is None else query.where(column >= sa.literal_column(str(least)))
+            query = query if most is None else query.where(column <= sa.literal_column(str(most)))
         return query if self.where is None else query.where(self._condition(selectable))
+
+    def shares(self, column: str, low: int, high: int, count: int) -> list[Source]:
+        """The rows in shares by a column, ascending; together they are all rows in which it is not NULL.
+
+        Args:
+            column: A column of integers.
+            low: About the least of them.
+            high: About the greatest.
+            count: How many shares there are.
+        """
+        cuts = [low + (high - low) * index // count for index in range(1, count)]
+        ends = zip([None, *(cut + 1 for cut in cuts)], [*cuts, None], strict=True)
+        return [Source(self.table, self.where, (column, *pair)) for pair in ends]
 
     def _selectable(self, columns: Iterable[str]) -> sa.FromClause:
         if self.name is None:

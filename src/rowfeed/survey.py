@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rowfeed.errors import DataError
 from rowfeed.ids import IdKind, Ids, check_kind, merged
 from rowfeed.layouts import Layout
+from rowfeed.listing import list_ids
 from rowfeed.options import Options
 from rowfeed.request import Request, Selection
 from rowfeed.retry import Reader
@@ -59,7 +60,7 @@ def survey(options: Options, ids: Ids | None, known: Survey | None, counters: Co
             for layout in new:
                 selections[layout] = reader.run(layout.selection)
             if ids is None:
-                given, ids = reader.run(lambda session: _list_ids(session, options, selections))
+                given, ids = reader.run(lambda session: _sample_ids(session, options, selections, counters))
             else:
                 given = _kind(ids)
             for layout in layouts:
@@ -84,20 +85,24 @@ def _scan(layout: Layout, request: Request, session: Session) -> Scan | None:
     return Scan(index, rows, min(rows / request.ids.size, layout.rows_per_sample), session.most_ids(request))
 
 
-def _list_ids(session: Session, options: Options, selections: Mapping[Layout, Selection]) -> tuple[IdKind, Ids]:
+def _sample_ids(
+    session: Session, options: Options, selections: Mapping[Layout, Selection], counters: Counters
+) -> tuple[IdKind, Ids]:
     """The sample ids, and what they are made of."""
+    connections = options.connections if options.throttle is None else 1
+    listed = partial(list_ids, session, options.db, connections, counters)
     samples, place = options.samples, options.x
     if samples is not None and not isinstance(samples, Samples):
         (kind, ids), origin = given_ids(samples), "samples"
     elif isinstance(samples, Samples):
         session.check(samples.source, (samples.column,))
         origin = f"{samples.source.label}.{samples.column}"
-        ids = session.sample_ids(samples.source, samples.column)
+        ids = listed(samples.source, samples.column)
         kind = session.sample_kind(samples.source, samples.column) or _kind(ids)
     else:
         layouts = list(place.values()) if isinstance(place, Mapping) else [place]
         origin = ", ".join(f"{layout.source.label}.{layout.sample}" for layout in layouts)
-        ids = merged((session.sample_ids(layout.source, layout.sample) for layout in layouts), origin)
+        ids = merged((listed(layout.source, layout.sample) for layout in layouts), origin)
         kinds = {selections[layout].kind for layout in layouts} - {None}
         kind = (kinds.pop() if len(kinds) == 1 else None) or _kind(ids)
     if not ids.size:

@@ -157,6 +157,16 @@ class Session(Storage, Catalogue):
         parts = [np.frombuffer(integers["i"], np.int64), np.frombuffer(integers["u"], np.uint64)]
         return merged([*parts, *texts], f"{source.label}.{column}")
 
+    def id_ends(self, source: Source, column: str) -> tuple[int, int] | None:
+        """The first and the last id of all rows of a table, where they are integers in an index, none of them NULL."""
+        integers = self.indexed(source, column) and self.sample_kind(source, column) is IdKind.INTEGERS
+        if not integers or self._has_null(source, column):
+            return None
+        ids = Source(source.table).select({"sample": column}).subquery("r").c.sample
+        ends = [sa.select(end(ids)).scalar_subquery() for end in (sa.func.min, sa.func.max)]
+        low, high = tuple(self._execute(sa.select(*ends)).one())
+        return (low, high) if type(low) is type(high) is int else None
+
     def _rows_per_sample(self, source: Source, column: str) -> float:
         """About how many rows a sample has, from the first ones of an index; 1 where no index tells."""
         if source.where is not None or not self.indexed(source, column):

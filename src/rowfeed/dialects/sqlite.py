@@ -117,12 +117,15 @@ class Session(generic.Session):
         """Integers in parts of one aggregate each: no object is made for an id."""
         if self._plain_rows or self.sample_kind(source, column) is not IdKind.INTEGERS:
             return super().sample_ids(source, column)
-        skips = self._skips(source, column, SKIP_FROM)
-        all_ids = source.select({"sample": column}).subquery("i").c.sample
-        parts, last = [np.empty(0, np.int64)], None
+        parts, last, rest = [np.empty(0, np.int64)], None, source
+        if source.share is not None and source.share[1] is not None:
+            # Of two lower bounds SQLite looks up the first alone, and passes what lies between them at every step.
+            last, rest = source.share[1] - 1, replace(source, share=(column, None, source.share[2]))
+        skips = self._skips(rest, column, SKIP_FROM)
+        all_ids = rest.select({"sample": column}).subquery("i").c.sample
         while True:
             if skips:
-                ids = skip_scan(source, column, last)
+                ids = skip_scan(rest, column, last)
             else:
                 ids = sa.select(all_ids).distinct().order_by(all_ids)
                 ids = ids if last is None else ids.where(all_ids > last)
