@@ -357,6 +357,23 @@ def test_the_end_of_a_reply_is_not_waited_for(url, run, further, monkeypatch):
             assert session.read(Request(selection, np.arange(1, rows + 1))).sample.size == rows
 
 
+def test_a_long_reply_is_let_pile_up(url, run, monkeypatch):
+    """Of a long reply several packets are read at once; a short one is not waited for, nor one through TLS."""
+    run("CREATE TABLE t (id INT PRIMARY KEY, v BIGINT)", "INSERT INTO t SELECT seq, seq FROM seq_1_to_300000")
+    pauses = []
+    monkeypatch.setattr(_mysql_wire.time, "sleep", lambda seconds: pauses.append(seconds))
+    with rowfeed.connect(url).open() as session:
+        selection = rowfeed.Columns("t", sample="id", columns="v", dtype="int64").selection(session)
+        session.read(Request(selection, np.arange(1, 1_001)))
+        assert not pauses
+        session.read(Request(selection, np.arange(1, 300_001)))
+        assert set(pauses) == {_mysql_wire.PAUSE_S}
+        pauses.clear()
+        session._wire._is_plain = False
+        session.read(Request(selection, np.arange(1, 300_001)))
+        assert not pauses
+
+
 def test_a_null_behind_many_rows(db, run):
     """A NULL in the middle of a long reply ends the binary reading, not the session."""
     run(

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import io
 import socket
+import ssl
 import struct
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -36,6 +38,13 @@ WIDTHS = {1: "i1", 2: "<i2", 3: "<i4", 4: "<f4", 5: "<f8", 8: "<i8", 9: "<i4", 1
 BUFFER_BYTES = 2**20
 """Reply that is held at one time: large beside a packet, small beside a CPU's cache."""
 
+PAUSE_S = 0.001
+"""Where a read of the socket left nothing, how long to wait before the next one. A server sends 16 KiB at a time, and
+waking up for each costs more than its rows: measured, 34 ns a row of client CPU instead of 63, in less time too."""
+
+PROMPT_BYTES = 2**16
+"""Replies that are not longer are read without such waits."""
+
 NEEDED = ("_execute_command", "_read_packet", "_force_close", "_next_seq_id", "_sock", "_rfile", "client_flag")
 
 
@@ -45,6 +54,7 @@ class BinaryRows:
     def __init__(self, driver: Any) -> None:
         self._driver = driver
         self._buffer = bytearray(max(BUFFER_BYTES, io.DEFAULT_BUFFER_SIZE))  # holds all that the file has read already
+        self._is_plain = not isinstance(driver._sock, ssl.SSLSocket)  # whose reads give all that is there
 
     def read(self, statement: str, take: Callable[[Rows], bool]) -> bool:
         """Execute a statement and hand over its rows, part by part.
@@ -122,6 +132,7 @@ class BinaryRows:
         start = self._from_wire(source.read1, len(view))
         have, regular = self._received(len(start)), 0
         view[:have] = start
+        read, waits = have, False
         while True:
             new = rows[regular : have // width]
             right = new["head"] == heads[first + regular : first + regular + new.size]
@@ -136,7 +147,10 @@ class BinaryRows:
                     return self._ended(bytes(rest), False)
                 first, have, regular = (first + regular) % 256, len(rest), 0
                 view[:have] = bytes(rest)
-            have += self._received(self._from_wire(source.raw.readinto, view[have:]))
+            if waits and read > PROMPT_BYTES:
+                time.sleep(PAUSE_S)
+            count = self._received(self._from_wire(source.raw.readinto, view[have:]))
+            waits, have, read = self._is_plain and count < len(view) - have, have + count, read + count
 
     @staticmethod
     def _length(width: int) -> bytes:
