@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import examples, has_long_cycle
 
-from rowfeed.plan import Plan, choose_window, hash_ids, parts, stream_key
+from rowfeed.plan import Plan, _shuffled, choose_window, hash_ids, parts, stream_key
 
 AWKWARD = [1, 2, 3, 16, 17, 255, 256, 257, 65_535, 65_536, 65_537]
 
@@ -64,6 +64,19 @@ class TestOrder:
         assert got[32:] == [9, 17, 1, 16, 0]
         assert got[:8] == [3, 31, 27, 4, 14, 23, 2, 24]
         assert has_long_cycle(got)
+
+    def test_equal_words_keep_their_order(self, monkeypatch):
+        """Of two samples that draw the same word, which 2^64 make rare, the first one stays first."""
+
+        class Few:
+            def __init__(self, key):
+                self.key = key
+
+            def random_raw(self, count):
+                return (np.arange(count, dtype=np.uint64) * np.uint64(7)) % np.uint64(5)
+
+        monkeypatch.setattr(np.random, "Philox", Few)
+        assert _shuffled(1_000, "x").tolist() == sorted(range(1_000), key=lambda i: i * 7 % 5)
 
     @examples(150)
     @given(plans, st.integers(0, 5))

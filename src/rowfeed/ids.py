@@ -154,9 +154,9 @@ def sort_ids(ids: Ids) -> Ids:
         return ids
     if ids.dtype.kind == "T" and _has_nul(ids):
         return np.array(sorted(set(ids.tolist())), TEXT)
-    # Not numpy.unique, which hashes integers first and takes ten times as long. Stable, since the other way of sorting
-    # text crashes on some orders: numpy 2.4.6, where its quicksort gives up and turns to heapsort.
-    ordered = np.sort(ids, kind="stable")
+    # Not numpy.unique, which hashes integers first and takes ten times as long. Text is sorted stably, since the other
+    # way crashes on some orders: numpy 2.4.6, where its quicksort gives up and turns to heapsort.
+    ordered = np.sort(ids, kind="stable" if ids.dtype.kind == "T" else None)
     return ordered[np.append(True, ordered[1:] != ordered[:-1])] if ids.size else ordered
 
 

@@ -186,5 +186,8 @@ def stream_key(*parts: object) -> int:
 
 def _shuffled(count: int, *stream: object) -> npt.NDArray[np.integer]:
     words = np.random.Philox(key=stream_key(*stream)).random_raw(count)
-    order = np.argsort(words, kind="stable")
+    order = np.argsort(words)  # five times as fast as a stable sort, and the same where no two words are
+    ordered = words[order]
+    if bool((ordered[1:] == ordered[:-1]).any()):
+        order = np.argsort(words, kind="stable")
     return order.astype(np.int32 if count < 2**31 else np.int64)
