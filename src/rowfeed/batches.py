@@ -15,6 +15,8 @@ from rowfeed.prefetch import Prefetcher
 from rowfeed.read import Window
 
 Layouts: TypeAlias = "Layout | Mapping[str, Layout]"
+Place: TypeAlias = "Layout | dict[str, Layout]"
+"""The same with a dict, which is quickly told apart: `Structure.build` runs for each batch."""
 Batch: TypeAlias = Any
 """`x`, `(x, y)` or `(x, y, sample_weight)`; each an array or a dict of arrays."""
 Transform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
@@ -28,7 +30,7 @@ class Structure:
         places: x, y, sample_weight: as many as there are; a layout or a dict of layouts each.
     """
 
-    places: tuple[Layouts, ...]
+    places: tuple[Place, ...]
 
     @property
     def all_layouts(self) -> list[Layout]:
@@ -48,14 +50,22 @@ class Structure:
     def build(self, array: Callable[[Layout], Array]) -> Batch:
         """A batch with `array(layout)` at each place."""
         built = tuple(
-            {name: array(layout) for name, layout in place.items()} if isinstance(place, Mapping) else array(place)
+            {name: array(layout) for name, layout in place.items()} if isinstance(place, dict) else array(place)
             for place in self.places
         )
         return built if len(built) > 1 else built[0]
 
 
-def _layouts(place: Layouts) -> list[Layout]:
-    return list(place.values()) if isinstance(place, Mapping) else [place]
+def _layouts(place: Place) -> list[Layout]:
+    return list(place.values()) if isinstance(place, dict) else [place]
+
+
+class _Open:
+    """A window that is being cut, and its array of each layout."""
+
+    def __init__(self, window: Window, structure: Structure) -> None:
+        self.samples, self.release = window.samples, window.release
+        self.arrays = dict(zip(structure.layouts, window.arrays, strict=True))
 
 
 class Batches(Iterator[Batch]):
@@ -86,24 +96,25 @@ class Batches(Iterator[Batch]):
         self._goes_on = goes_on
         self._windows, self._structure, self._plan, self._transform = windows, structure, plan, transform
         self._epoch, self._batch = epoch, start
-        self._window: Window | None = None
+        self._length, self._per_window = len(plan), plan.batches_per_window
+        self._window: _Open | None = None
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Batch:
         batch = self._batch
-        if self.ended:
+        if batch >= self._length:
             raise StopIteration
-        index = batch % self._plan.batches_per_window
+        index = batch % self._per_window
         window = self._window if index else None  # once: another thread may close this
         if window is None:
-            self._window = None
-            window = self._window = next(self._windows)
+            self._release()
+            window = self._window = _Open(next(self._windows), self._structure)
         self._batch += 1
         result = self._cut(window, index * self._plan.batch_size)
-        if self._batch == len(self._plan):
-            self._window = None
+        if self._batch == self._length:
+            self._release()
             if not self._goes_on:
                 self.close()
         if self._transform is not None:
@@ -116,7 +127,7 @@ class Batches(Iterator[Batch]):
     @property
     def ended(self) -> bool:
         """Whether all batches were taken."""
-        return self._batch >= len(self._plan)
+        return self._batch >= self._length
 
     def following(self) -> Batches:
         """The batches of the next epoch, whose first window was being read before this epoch had ended.
@@ -136,9 +147,14 @@ class Batches(Iterator[Batch]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _cut(self, window: Window, start: int) -> Batch:
-        size = self._plan.batch_size
-        arrays = dict(zip(self._structure.layouts, window.arrays, strict=True))
+    def _release(self) -> None:
+        """Have the memory of the window used again, of which only copies were handed out."""
+        window, self._window = self._window, None
+        if window is not None:
+            window.release()
+
+    def _cut(self, window: _Open, start: int) -> Batch:
+        size, arrays = self._plan.batch_size, window.arrays
         real = min(size, window.samples - start)
         if self._plan.last_batch != "pad":
             return self._structure.build(lambda layout: arrays[layout][start : start + size].copy())

@@ -19,7 +19,7 @@ from rowfeed.layouts import Layout
 from rowfeed.options import Options
 from rowfeed.plan import LastBatch, Plan, choose_window, hash_ids, parts
 from rowfeed.prefetch import Prefetcher
-from rowfeed.read import Read, RequestSize, ScanSize, Window
+from rowfeed.read import Read, RequestSize, ScanSize, Spare, Window
 from rowfeed.retry import Reader
 from rowfeed.samples import SamplesLike
 from rowfeed.scan import EpochScans, check_scans, warn_of_scans
@@ -213,11 +213,12 @@ class Feed:
         """
 
         def windows() -> Iterator[Window]:
-            yield from self._windows(self._plan, epoch, self._first_window(start))
+            spare = Spare()
+            yield from self._windows(self._plan, epoch, self._first_window(start), spare)
             for later in count(epoch + 1):
                 if not go_on():
                     return
-                yield from self._windows(self._plan, later, 0)
+                yield from self._windows(self._plan, later, 0, spare)
 
         return self._batches(windows(), epoch, start, goes_on=True)
 
@@ -251,11 +252,12 @@ class Feed:
     def _make_reader(self) -> Reader:
         return Reader(self._options.db, counters=self._counters)
 
-    def _windows(self, plan: Plan, epoch: int, first: int) -> Iterator[Window]:
+    def _windows(self, plan: Plan, epoch: int, first: int, spare: Spare | None = None) -> Iterator[Window]:
         order = plan.epoch(epoch)
+        spare = Spare() if spare is None else spare
         for window in range(first, plan.windows):
             positions = order.window(window)
-            yield Window(self._ids, positions, self._reads, self._connections, self._counters)
+            yield Window(self._ids, positions, self._reads, self._connections, self._counters, spare)
 
     # Which samples
 

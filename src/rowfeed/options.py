@@ -77,7 +77,8 @@ class Options:
     @property
     def structure(self) -> Structure:
         """Which layout stands where in a batch."""
-        return Structure(tuple(p for p in (self.x, self.y, self.sample_weight) if p is not None))
+        given = (place for place in (self.x, self.y, self.sample_weight) if place is not None)
+        return Structure(tuple(dict(place) if isinstance(place, Mapping) else place for place in given))
 
 
 def _checked_throttle(value: object) -> float:

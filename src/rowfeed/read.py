@@ -6,13 +6,13 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from rowfeed.dialects.generic import Session
 from rowfeed.ids import Ids
 from rowfeed.layouts import Layout
+from rowfeed.layouts.base import Array
 from rowfeed.plan import Positions
 from rowfeed.request import Request, Selection
 from rowfeed.scan import Scan
@@ -121,6 +121,25 @@ class Read:
     scan: Scan | None = None
 
 
+class Spare:
+    """Arrays of windows that were cut up, to be filled again: new memory from the system takes four times as long."""
+
+    def __init__(self) -> None:
+        self._arrays: list[list[Array]] = []
+
+    def give(self, arrays: list[Array]) -> None:
+        """Take those of a window, one of each layout that is read."""
+        self._arrays.append(arrays)
+
+    def take(self, samples: int) -> list[Array]:
+        """Arrays of so many samples, with what was in them; none where there are none, or smaller ones."""
+        while self._arrays:
+            arrays = self._arrays.pop()
+            if all(len(array) >= samples for array in arrays):
+                return [array[:samples] for array in arrays]
+        return []
+
+
 class Window:
     """The samples that are held and mixed in memory at one time: taken apart into requests, put together in slots.
 
@@ -130,12 +149,24 @@ class Window:
         reads: The layouts to read.
         readers: How many sessions share the work.
         counters: Are told of each request.
+        spare: Arrays of windows that were released; this one comes to them.
     """
 
-    def __init__(self, ids: Ids, positions: Positions, reads: Sequence[Read], readers: int, counters: Counters) -> None:
+    def __init__(
+        self,
+        ids: Ids,
+        positions: Positions,
+        reads: Sequence[Read],
+        readers: int,
+        counters: Counters,
+        spare: Spare,
+    ) -> None:
         self._counters = counters
         self.samples = int(positions.size)
-        self.arrays = [read.layout.empty(self.samples) for read in reads]
+        self._spare = spare
+        used = spare.take(self.samples)
+        self.arrays = used or [read.layout.empty(self.samples) for read in reads]
+        self._blanks = [read.layout.empty(1)[0] for read in reads] if used else []
         self._ids, self._positions, self._reads = ids, positions, reads
         self._by_id = np.argsort(positions)
         self._share = -(-self.samples // readers)
@@ -149,13 +180,21 @@ class Window:
                 stop = min(self.samples, start + min(read.size.samples, self._share))
                 self._next[index] = stop
                 slots = self._by_id[start:stop]
-                return lambda session: self._fill(session, read, self.arrays[index], slots)
+                return lambda session: self._fill(session, read, index, slots)
         return None
 
-    def _fill(self, session: Session, read: Read, array: Any, slots: Positions) -> Cost:
+    def release(self) -> None:
+        """Give the arrays to a window to come. Nothing may use them any more."""
+        self._spare.give(self.arrays)
+        self.arrays = []
+
+    def _fill(self, session: Session, read: Read, index: int, slots: Positions) -> Cost:
         began = time.perf_counter()
         data = session.read(Request(read.selection, self._ids[self._positions[slots]]))
         answered = time.perf_counter()
+        array = self.arrays[index]
+        if self._blanks:
+            array[slots] = self._blanks[index]
         read.layout.scatter(data, slots, array)
         rows, columns = int(data.sample.size), (data.sample, data.cell, *data.values)
         read.size.observe(slots.size, rows, answered - began)

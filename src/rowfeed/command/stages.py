@@ -275,6 +275,9 @@ class ReadyWindow:
     samples: int
     arrays: Sequence[Array]
 
+    def release(self) -> None:
+        """It stays."""
+
 
 class _Again(Iterator[ReadyWindow]):
     """The same window without end, where batches expect those that a prefetcher reads."""
