@@ -173,9 +173,9 @@ def begun_epochs(monkeypatch):
     begun = []
     windows = rowfeed.Feed._windows
 
-    def watched(self, plan, epoch, first):
+    def watched(self, plan, epoch, first, *spare):
         begun.append(epoch)
-        return windows(self, plan, epoch, first)
+        return windows(self, plan, epoch, first, *spare)
 
     monkeypatch.setattr(rowfeed.Feed, "_windows", watched)
     return begun
