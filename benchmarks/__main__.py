@@ -15,6 +15,7 @@ from provenance import HERE
 SCRIPTS = {
     "epochs": [],
     "pinned": ["--pin", "--rivals", "rowfeed", "connectorx", "adbc", "duckdb", "--cases", "users4", "cells28"],
+    "costs": [],
     "first_batch": [],
     "fit": [],
     "growth": [],
