@@ -405,6 +405,19 @@ def test_long_statements_are_split(db, run, monkeypatch):
         assert ("JSON_TABLE" in executed[0]) == (step < 64)
 
 
+def test_single_rows_of_several_statements(db, run, monkeypatch):
+    """A row that came alone is not lost where the next statement's rows come to the same memory."""
+    run(
+        "CREATE TABLE t (id INT PRIMARY KEY, x INT NOT NULL, v FLOAT NOT NULL)",
+        "INSERT INTO t SELECT seq, 0, seq FROM seq_10_to_4000_step_30",
+    )
+    monkeypatch.setattr(dialect, "STATEMENT_BYTES", 150)
+    layout = rowfeed.Grid("t", sample="id", axes="x", value="v", shape=(1,))
+    ids = np.arange(10, 4000, 3)
+    found = rowfeed.Feed(db, layout, samples=ids, shuffle=False).arrays()
+    assert found[:, 0].tolist() == [float(name) if name % 30 == 10 else 0 for name in ids.tolist()]
+
+
 def test_a_statement_holds_as_many_ids_as_fit(db, run, monkeypatch):
     """Short ids of a whole window are one statement; of longer ones fewer fit, whichever end is the longer."""
     run("CREATE TABLE t (id BIGINT PRIMARY KEY, v INT)", "INSERT INTO t SELECT seq, -seq FROM seq_1_to_131072")

@@ -29,7 +29,7 @@ def take(request: Request, kinds: list[int], parts: list[list[npt.NDArray[Any]]]
     found = rows["c0"]
     cell, inside = np.zeros(found.size, np.int64), None
     for index, axis in enumerate(selection.axes):
-        place = np.ascontiguousarray(rows[f"c{1 + index}"])
+        place = rows[f"c{1 + index}"].copy()  # the stream goes on in the same memory
         if place.dtype.kind == "f" and not bool((place == np.floor(place)).all()):
             return False
         if place.size and not 0 <= place.min() <= place.max() < axis.size:
@@ -47,7 +47,7 @@ def take(request: Request, kinds: list[int], parts: list[list[npt.NDArray[Any]]]
     columns = [sample, cell]
     first = 1 + len(selection.axes)
     for index, value in enumerate(selection.values):
-        data = np.ascontiguousarray(rows[f"c{first + index}"])
+        data = rows[f"c{first + index}"].copy()
         if kinds[first + index] in DECIMALS and not decimals_fit(data, value.dtype):
             return False
         try:
