@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import ssl
 
 import certificates
 import mariadb_server
@@ -108,6 +109,12 @@ def test_the_session_is_encrypted(server, files):
     """With TLS each session has a cipher; without it none."""
     assert cipher(rowfeed.connect(verified(server, files / "good.pem")))
     assert not cipher(rowfeed.connect(plain(server)))
+
+
+def test_without_options_tls_is_used_and_nothing_loaded_to_verify(server, monkeypatch):
+    """A URL that says nothing of TLS is encrypted where the server can, and loads no authorities to ask none."""
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", None)
+    assert cipher(rowfeed.connect(server))
 
 
 def test_the_same_batches_the_same_way(server, files, monkeypatch):

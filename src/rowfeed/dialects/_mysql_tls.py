@@ -9,6 +9,8 @@ Source: `pymysql.connections.Connection`, PyMySQL 1.1 and 1.2; `sqlalchemy.diale
 from __future__ import annotations
 
 import ssl
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,6 +41,33 @@ def options(url: sa.URL) -> tuple[sa.URL, dict[str, Any]]:
     if "ssl_cert" in given:
         context.load_cert_chain(given["ssl_cert"], given.get("ssl_key"), given.get("ssl_key_password"))
     return url.difference_update_query([*OTHERS, CHECK_HOSTNAME, VERIFY_CERT, VERIFY_IDENTITY]), {"ssl": context}
+
+
+def share_context(engine: sa.Engine) -> None:
+    """Have all connections of an engine use one context where they verify nothing.
+
+    That is so where a URL says nothing of TLS: PyMySQL (1.2) then encrypts if the server can. For each connection it
+    makes a context and loads all authorities of the system into it, to ask none of them: 25 ms (measured), where a
+    connection takes 2.
+    """
+    driver: Any = engine.dialect.loaded_dbapi
+
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
+        return _sharing(driver)(*arguments, **parameters)
+
+
+@cache
+def _sharing(pymysql: ModuleType) -> Any:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+
+    class Connection(pymysql.connections.Connection):  # type: ignore[misc, name-defined]
+        def _create_ssl_ctx(self, options: Any) -> ssl.SSLContext:
+            return super()._create_ssl_ctx(options) if options else context
+
+    return Connection
 
 
 def _flag(url: sa.URL, name: str) -> bool:

@@ -217,7 +217,7 @@ def _from_server(error: Exception) -> bool:
 
 def find(driver: Any) -> BinaryRows | None:
     """A reader on a driver's connection; None for other drivers, and with a warning for an unknown PyMySQL."""
-    if type(driver).__module__.partition(".")[0] != "pymysql":
+    if not any(kind.__module__.partition(".")[0] == "pymysql" for kind in type(driver).__mro__):
         return None
     missing = [name for name in NEEDED if not hasattr(driver, name)]
     if missing or driver.client_flag & NO_END_PACKETS or not hasattr(driver._rfile, "raw"):

@@ -93,7 +93,10 @@ class Session(Storage, generic.Session):
         if url.get_driver_name() == "pymysql":
             url, tls = _mysql_tls.options(url)
             options |= tls
-        return sa.create_engine(url, connect_args=options, poolclass=sa.NullPool, hide_parameters=True)
+        engine = sa.create_engine(url, connect_args=options, poolclass=sa.NullPool, hide_parameters=True)
+        if url.get_driver_name() == "pymysql":
+            _mysql_tls.share_context(engine)
+        return engine
 
     @classmethod
     def failure(cls, error: BaseException) -> Failure:
