@@ -85,7 +85,7 @@ def measure(engine: Engine, case: Case) -> dict[str, list[float]]:
 def main() -> None:
     """Measure both engines."""
     arguments = options.parser(__doc__).parse_args()
-    content: dict[str, Any] = {"size": arguments.size, **provenance(), "engines": {}}
+    content: dict[str, Any] = {"size": arguments.size, **provenance(), "repeats": REPEATS, "engines": {}}
     with options.cache(arguments.cache) as cache:
         for name in STEPS:
             if name not in arguments.engines:

@@ -231,17 +231,13 @@ def costs(page: Page, content: dict[str, Any]) -> None:
         "",
         "Nanoseconds a row of queries that do more and more of what a read needs, on one range of samples and one "
         "connection: where the time of rowfeed's statements goes, and what no client can be faster than. Median of "
-        f"{_repeats(content)} runs in turn. {source(content)}",
+        f"{content['repeats']} runs in turn. {source(content)}",
     )
     for engine, cases in content["engines"].items():
         steps = next(iter(cases.values()))
         rows = [[step, *(f"{statistics.median(found[step]):.0f}" for found in cases.values())] for step in steps]
         page.add(f"**{ENGINES[engine]}**")
         page.table(("", *cases), rows)
-
-
-def _repeats(content: dict[str, Any]) -> int:
-    return len(next(iter(next(iter(next(iter(content["engines"].values())).values())).values())))
 
 
 def growth(page: Page, content: dict[str, Any]) -> None:

@@ -44,7 +44,31 @@ SPARE = 1.25
 """How much fuller than those before a request may come."""
 
 
-class RequestSize:
+class _Size:
+    """How many samples a request may have: so many that their rows are as many as it may have.
+
+    Args:
+        rows: How many those are.
+        rows_per_sample: What a sample is taken to have until a request has told; then it is the fullest so far.
+    """
+
+    def __init__(self, rows: int, rows_per_sample: float) -> None:
+        self._rows = rows
+        self._rows_per_sample = rows_per_sample
+        self._seen = False
+
+    @property
+    def samples(self) -> int:
+        return int(max(1, self._rows // max(self._rows_per_sample, 1e-3)))
+
+    def observe(self, samples: int, rows: int, seconds: float) -> None:
+        """Learn from a request."""
+        fullness = SPARE * max(rows, 1) / samples
+        self._rows_per_sample = max(self._rows_per_sample, fullness) if self._seen else fullness
+        self._seen = True
+
+
+class RequestSize(_Size):
     """How many samples a request may have: its rows fit in a share of the memory, and take about `TARGET_S`.
 
     The first request assumes that every cell has a row; later ones go by the fullest request so far, and by how fast
@@ -58,25 +82,20 @@ class RequestSize:
 
     def __init__(self, memory_bytes: int, selection: Selection, most_rows: float = math.inf) -> None:
         self._most_rows = int(max(1, min(most_rows, memory_bytes // row_bytes(selection))))
-        self._rows = min(FIRST_ROWS, self._most_rows)
-        self._rows_per_sample = float(selection.cells)
-        self._seen = False
+        super().__init__(min(FIRST_ROWS, self._most_rows), float(selection.cells))
 
     @property
     def samples(self) -> int:
-        return int(min(MAX_SAMPLES, max(1, self._rows // max(self._rows_per_sample, 1e-3))))
+        return min(MAX_SAMPLES, super().samples)
 
     def observe(self, samples: int, rows: int, seconds: float) -> None:
-        """Learn from a request."""
-        fullness = SPARE * max(rows, 1) / samples
-        self._rows_per_sample = max(self._rows_per_sample, fullness) if self._seen else fullness
-        self._seen = True
+        super().observe(samples, rows, seconds)
         if rows >= self._rows / 4:  # a small one tells of the cost of a query, not of its rows
             wanted = rows * min(GROWTH, TARGET_S / max(seconds, 1e-6))
             self._rows = int(min(self._most_rows, max(1, self._rows / GROWTH, wanted)))
 
 
-class ScanSize:
+class ScanSize(_Size):
     """How many samples a request may have that scans its table: all that memory and a statement hold.
 
     Where not all of the table's rows fit, samples are taken for average ones until requests have told.
@@ -88,22 +107,13 @@ class ScanSize:
     """
 
     def __init__(self, memory_bytes: int, selection: Selection, scan: Scan) -> None:
-        self._rows = max(1, min(MAX_SCANNED, memory_bytes // row_bytes(selection)))
-        self._rows_per_sample = SPARE * scan.rows_per_sample
+        super().__init__(max(1, min(MAX_SCANNED, memory_bytes // row_bytes(selection))), SPARE * scan.rows_per_sample)
         self._scan = scan
-        self._seen = False
 
     @property
     def samples(self) -> int:
-        if self._scan.rows <= self._rows:
-            return self._scan.most_ids
-        return int(min(self._scan.most_ids, max(1, self._rows // max(self._rows_per_sample, 1e-3))))
-
-    def observe(self, samples: int, rows: int, seconds: float) -> None:
-        """Learn from a request."""
-        fullness = SPARE * max(rows, 1) / samples
-        self._rows_per_sample = max(self._rows_per_sample, fullness) if self._seen else fullness
-        self._seen = True
+        whole = self._scan.rows <= self._rows
+        return self._scan.most_ids if whole else min(self._scan.most_ids, super().samples)
 
 
 def row_bytes(selection: Selection) -> int:

@@ -96,6 +96,11 @@ class Source:
             query = query if most is None else query.where(column <= sa.literal_column(str(most)))
         return query if self.where is None else query.where(self._condition(selectable))
 
+    def ends(self, column: str) -> list[sa.ScalarSelect[Any]]:
+        """The least and the greatest of a column, each a query by itself: an index answers that with one row."""
+        values = self.select({"value": column}).subquery("r").c.value
+        return [sa.select(end(values)).scalar_subquery() for end in (sa.func.min, sa.func.max)]
+
     def shares(self, column: str, low: int, high: int, count: int) -> list[Source]:
         """The rows in shares by a column, ascending; together they are all rows in which it is not NULL.
 

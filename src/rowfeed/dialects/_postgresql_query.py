@@ -110,10 +110,8 @@ def tried_ids(source: Source, column: str) -> sa.Select[Any]:
 
     OFFSET 0 keeps PostgreSQL from joining with all rows instead.
     """
-    ids = source.select({"sample": column}).subquery("r").c.sample
-    ends = (sa.select(end(ids)).scalar_subquery() for end in (sa.func.min, sa.func.max))
     numbers = (
-        sa.func.generate_series(*(sa.cast(end, sa.BigInteger) for end in ends))
+        sa.func.generate_series(*(sa.cast(end, sa.BigInteger) for end in source.ends(column)))
         .table_valued("n", name="g")
         .render_derived()
     )

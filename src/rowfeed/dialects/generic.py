@@ -162,9 +162,7 @@ class Session(Storage, Catalogue):
         integers = self.indexed(source, column) and self.sample_kind(source, column) is IdKind.INTEGERS
         if not integers or self._has_null(source, column):
             return None
-        ids = Source(source.table).select({"sample": column}).subquery("r").c.sample
-        ends = [sa.select(end(ids)).scalar_subquery() for end in (sa.func.min, sa.func.max)]
-        low, high = tuple(self._execute(sa.select(*ends)).one())
+        low, high = tuple(self._execute(sa.select(*Source(source.table).ends(column))).one())
         return (low, high) if type(low) is type(high) is int else None
 
     def _rows_per_sample(self, source: Source, column: str) -> float:

@@ -180,8 +180,7 @@ class Session(generic.Session):
 
     def _span(self, source: Source, column: str) -> float:
         """How many numbers there are from the first id to the last; infinite without rows."""
-        ids = source.select({"sample": column}).subquery("r").c.sample
-        low, high = tuple(self._execute(sa.select(sa.func.min(ids), sa.func.max(ids))).one())
+        low, high = tuple(self._execute(sa.select(*source.ends(column))).one())
         return math.inf if low is None else float(high - low + 1)
 
     def _estimated_rows(self, source: Source) -> float:
