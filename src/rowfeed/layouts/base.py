@@ -25,6 +25,9 @@ Array: TypeAlias = npt.NDArray[Any]
 FROM_SYSTEM_BYTES = 2**20
 """From this size on, an array gets its memory from the system, and gives it back when it goes."""
 
+PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+"""That such memory is this process's alone: by default Python's `mmap` shares it with processes forked later."""
+
 ROWS_AT_A_TIME = 4_096
 """Rows that `put` puts together: some hundred kilobytes."""
 
@@ -99,9 +102,7 @@ def filled(shape: tuple[int, ...], fill: Any, dtype: np.dtype[Any]) -> Array:
     size = prod(shape) * dtype.itemsize
     if size < FROM_SYSTEM_BYTES:
         return np.full(shape, fill, dtype)
-    memory = mmap.mmap(-1, size)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        memory.madvise(mmap.MADV_HUGEPAGE)
+    memory = mmap.mmap(-1, size, **PRIVATE)
     array = np.frombuffer(memory, dtype).reshape(shape)
     if np.array(fill).astype(dtype).tobytes().strip(b"\0"):
         array[...] = fill
