@@ -176,7 +176,7 @@ class Window:
         self._spare = spare
         used = spare.take(self.samples)
         self.arrays = used or [read.layout.empty(self.samples) for read in reads]
-        self._blanks = [read.layout.empty(1)[0] for read in reads] if used else []
+        self._blanks = [_whole(read.layout.empty(1)) for read in reads] if used else []
         self._ids, self._positions, self._reads = ids, positions, reads
         self._by_id = np.argsort(positions)
         self._share = -(-self.samples // readers)
@@ -203,9 +203,10 @@ class Window:
         data = session.read(Request(read.selection, self._ids[self._positions[slots]]))
         answered = time.perf_counter()
         array = self.arrays[index]
-        if self._blanks:
-            array[slots] = self._blanks[index]
-        read.layout.scatter(data, slots, array)
+        for which, portion in data.portions():
+            if self._blanks:
+                _whole(array)[slots[which]] = self._blanks[index][0]
+            read.layout.scatter(portion, slots[which], array)
         rows, columns = int(data.sample.size), (data.sample, data.cell, *data.values)
         read.size.observe(slots.size, rows, answered - began)
         self._counters.add(
@@ -217,3 +218,9 @@ class Window:
             scatter_s=time.perf_counter() - answered,
         )
         return Cost(began, answered - began, max(rows, read.scan.rows if read.scan else 0))
+
+
+def _whole(array: Array) -> Array:
+    """Samples as one item each: numpy copies those of 64 bytes in a sixth of the time, those of 3 KB in two thirds."""
+    width = array.nbytes // len(array)
+    return array.reshape(len(array), -1).view(np.dtype((np.void, width))).reshape(-1)

@@ -11,7 +11,7 @@ from rowfeed.dialects._mysql_wire import Rows
 from rowfeed.errors import DataError
 from rowfeed.exact import decimals_fit, to_dtype
 from rowfeed.ids import INT64_MAX, Ids
-from rowfeed.request import Request, Selection
+from rowfeed.request import Numbers, Request, Selection, index_dtype
 
 DECIMALS = (0, 246)
 """Types of columns, as drivers number them, whose numbers come as DOUBLE."""
@@ -19,15 +19,16 @@ DECIMALS = (0, 246)
 
 def none(selection: Selection) -> list[npt.NDArray[Any]]:
     """The columns of a reply without rows."""
-    empty = np.empty(0, np.int64)
-    return [empty, empty, *(np.empty(0, value.dtype) for value in selection.values)]
+    sample, cell = np.empty(0, np.int32), np.empty(0, index_dtype(selection.cells))
+    return [sample, cell, *(np.empty(0, value.dtype) for value in selection.values)]
 
 
 def take(request: Request, kinds: list[int], parts: list[list[npt.NDArray[Any]]], rows: Rows) -> bool:
     """Check and convert some rows; False where one of them is for the plain rows to look at."""
     selection = request.selection
     found = rows["c0"]
-    cell, inside = np.zeros(found.size, np.int64), None
+    numbers = index_dtype(selection.cells)
+    cell, inside = np.zeros(found.size, numbers), None
     for index, axis in enumerate(selection.axes):
         place = rows[f"c{1 + index}"].copy()  # the stream goes on in the same memory
         if place.dtype.kind == "f" and not bool((place == np.floor(place)).all()):
@@ -38,7 +39,8 @@ def take(request: Request, kinds: list[int], parts: list[list[npt.NDArray[Any]]]
             within = (place >= 0) & (place < axis.size)
             inside = within if inside is None else inside & within
             place = np.where(within, place, 0)
-        cell = cell * axis.size + place.astype(np.int64)
+        place = place.astype(numbers, copy=False)
+        cell = cell * numbers.type(axis.size) + place if index else place
     if inside is not None:
         rows, cell = rows[inside], cell[inside]
     sample = _positions(request.ids, rows["c0"])
@@ -61,7 +63,7 @@ def take(request: Request, kinds: list[int], parts: list[list[npt.NDArray[Any]]]
     return True
 
 
-def _positions(ids: Ids, found: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
+def _positions(ids: Ids, found: npt.NDArray[Any]) -> Numbers | None:
     """Where the ids of rows are among the ids that were asked for; None where one is not, or is no integer.
 
     Rows mostly come in runs of one id, so one search a run does.
@@ -77,4 +79,4 @@ def _positions(ids: Ids, found: npt.NDArray[Any]) -> npt.NDArray[np.int64] | Non
     place = np.searchsorted(ids, names)
     if names.size and not (int(place.max()) < ids.size and bool((ids[place] == names).all())):
         return None
-    return np.repeat(place, np.diff(np.append(starts, found.size)))
+    return np.repeat(place.astype(index_dtype(ids.size)), np.diff(np.append(starts, found.size)))

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from rowfeed.dates import from_ticks
 from rowfeed.exact import decimals_fit, to_dtype
 from rowfeed.ids import IdKind, Ids, within_int64
-from rowfeed.request import Axis, ColumnData, Request, Selection, Source
+from rowfeed.request import Axis, ColumnData, Numbers, Request, Selection, Source
 
 IDS, LASTS, FIRST = "rowfeed_ids", "rowfeed_lasts", "rowfeed_first"
 """The bound parameters: the ids, or the first and the last ones of ranges, and the first of all."""
@@ -270,17 +270,15 @@ class Query:
         dtypes: list[np.dtype[Any]] = [*places, *values, *flags]
         if any(len(part or b"") != found * dtype.itemsize for part, dtype in zip(parts, dtypes, strict=True)):
             return None
-        arrays = [
-            np.frombuffer(part or b"", dtype).astype(dtype.newbyteorder("="))
-            for part, dtype in zip(parts, dtypes, strict=True)
-        ]
+        arrays = [np.frombuffer(part or b"", dtype) for part, dtype in zip(parts, dtypes, strict=True)]
         sample, cell = self._unfolded(request, arrays[: len(places)])
+        arrays = [array.astype(array.dtype.newbyteorder("=")) for array in arrays[len(places) :]]
         data = []
         for i, value in enumerate(self.selection.values):
-            numbers = arrays[len(places) + i]
+            numbers = arrays[i]
             if self.types[f"value{i}"] == NUMERIC and not decimals_fit(numbers, value.dtype):
                 return None
-            null = arrays[len(places) + len(values) + i] if flags else None
+            null = arrays[len(values) + i] if flags else None
             if value.dtype.kind in OF_KIND:
                 found_dates = self._dates(i, numbers, null)
                 if found_dates is None:
@@ -290,19 +288,12 @@ class Query:
             data.append(self._converted(request, i, numbers, null, sample))
         return ColumnData(request, sample, cell, tuple(data))
 
-    def _unfolded(
-        self, request: Request, places: list[npt.NDArray[Any]]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def _unfolded(self, request: Request, places: list[npt.NDArray[Any]]) -> tuple[Numbers, Numbers]:
         """Number of sample and cell of each row."""
-        if self.folding == "apart":
-            sample, cell = places
-        else:
-            sample = places[0] // self.selection.cells
-            cell = places[0] - sample * places[0].dtype.type(self.selection.cells)
-        if self._text:
-            return sample.astype(np.int64), cell.astype(np.int64)
-        first = 0 if self.folding == "apart" else int(request.ids[0])
-        return request.positions(sample, first), cell.astype(np.int64)
+        if self.folding != "apart":
+            return request.unfolded(places[0], None if self._text else int(request.ids[0]))
+        sample, cell = (place.astype(np.int64) for place in places)
+        return sample if self._text else request.positions(sample), cell
 
     def _dates(
         self, index: int, ticks: npt.NDArray[Any], null: npt.NDArray[np.bool_] | None
@@ -324,7 +315,7 @@ class Query:
         index: int,
         numbers: npt.NDArray[Any],
         null: npt.NDArray[np.bool_] | None,
-        sample: npt.NDArray[np.int64],
+        sample: Numbers,
     ) -> npt.NDArray[Any]:
         """A value column in its dtype, with `fill` for NULL."""
         value = self.selection.values[index]

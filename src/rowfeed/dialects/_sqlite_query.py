@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.operators import custom_op
 
 from rowfeed.exact import to_dtype
-from rowfeed.request import ColumnData, Request, Selection
+from rowfeed.request import ColumnData, Numbers, Request, Selection
 
 
 def foldable(request: Request) -> bool:
@@ -128,9 +128,7 @@ def numbers_of(selection: Selection, rows: int, texts: Sequence[str | None]) -> 
     return found if len(found) == len(columns) else None
 
 
-def converted(
-    request: Request, sample: npt.NDArray[np.int64], cell: npt.NDArray[np.int64], columns: Sequence[npt.NDArray[Any]]
-) -> ColumnData:
+def converted(request: Request, sample: Numbers, cell: Numbers, columns: Sequence[npt.NDArray[Any]]) -> ColumnData:
     """The columns of a reply, its numbers in their dtypes.
 
     Raises:

@@ -22,7 +22,7 @@ from rowfeed.dialects import generic
 from rowfeed.dialects._duckdb_dialect import Dialect
 from rowfeed.exact import decimals_fit, to_dtype
 from rowfeed.ids import IdKind, Ids, narrowed, objects_of, sort_ids
-from rowfeed.request import ColumnData, Request, Selection, Source
+from rowfeed.request import ColumnData, Request, Selection, Source, index_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -249,13 +249,14 @@ def _columns(request: Request, found: dict[str, npt.NDArray[Any]], types: dict[s
     if any(np.ma.is_masked(found[f"axis{i}"]) for i in range(len(selection.axes))):
         return None
     names = np.asarray(found["n"])
-    sample = names.astype(np.int64) - 1 if _numbered(request) else request.positions(names)
-    cell = np.zeros(sample.size, np.int64)
-    inside = np.ones(sample.size, bool)
+    sample = names - 1 if _numbered(request) else request.positions(names)
+    numbers = index_dtype(selection.cells)
+    cell, inside = np.zeros(sample.size, numbers), np.ones(sample.size, bool)
     for i, axis in enumerate(selection.axes):
         place = np.asarray(found[f"axis{i}"])
         inside &= (place >= 0) & (place < axis.size)
-        cell = cell * axis.size + place.astype(np.int64)
+        place = place.astype(numbers, copy=False)
+        cell = cell * numbers.type(axis.size) + place if i else place
     every = bool(inside.all())
     if not every and selection.out_of_range != "drop":
         return None

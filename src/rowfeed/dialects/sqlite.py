@@ -196,8 +196,7 @@ class Session(generic.Session):
 
     def _read_folded(self, request: Request) -> ColumnData | None:
         """One result row for the whole request, in which a place is (id - first id) · cells + cell."""
-        selection, first = request.selection, int(request.ids[0])
-        packing = self._packing(selection)
+        packing = self._packing(request.selection)
         if packing is not None and not packing.tried and request.ids.size > PROBED_SAMPLES:
             few = replace(request, ids=request.ids[:PROBED_SAMPLES])
             packing.tried = True
@@ -209,8 +208,7 @@ class Session(generic.Session):
                 return None
             self._learn(packing, found)
         places, numbers = found
-        sample = places // selection.cells
-        return converted(request, request.positions(sample, first), places - sample * selection.cells, numbers)
+        return converted(request, *request.unfolded(places, int(request.ids[0])), numbers)
 
     @staticmethod
     def _learn(packing: Packing | None, found: PlacesAndNumbers | None) -> None:
