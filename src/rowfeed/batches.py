@@ -49,11 +49,11 @@ class Structure:
 
     def build(self, array: Callable[[Layout], Array]) -> Batch:
         """A batch with `array(layout)` at each place."""
-        built = tuple(
+        built = [
             {name: array(layout) for name, layout in place.items()} if isinstance(place, dict) else array(place)
             for place in self.places
-        )
-        return built if len(built) > 1 else built[0]
+        ]
+        return tuple(built) if len(built) > 1 else built[0]
 
 
 def _layouts(place: Place) -> list[Layout]:
@@ -97,6 +97,7 @@ class Batches(Iterator[Batch]):
         self._windows, self._structure, self._plan, self._transform = windows, structure, plan, transform
         self._epoch, self._batch = epoch, start
         self._length, self._per_window = len(plan), plan.batches_per_window
+        self._size, self._pads = plan.batch_size, plan.last_batch == "pad"
         self._window: _Open | None = None
 
     def __iter__(self) -> Self:
@@ -112,7 +113,7 @@ class Batches(Iterator[Batch]):
             self._release()
             window = self._window = _Open(next(self._windows), self._structure)
         self._batch += 1
-        result = self._cut(window, index * self._plan.batch_size)
+        result = self._cut(window, index * self._size)
         if self._batch == self._length:
             self._release()
             if not self._goes_on:
@@ -154,10 +155,11 @@ class Batches(Iterator[Batch]):
             window.release()
 
     def _cut(self, window: _Open, start: int) -> Batch:
-        size, arrays = self._plan.batch_size, window.arrays
+        size, arrays = self._size, window.arrays
+        if not self._pads:
+            rows = slice(start, start + size)
+            return self._structure.build(lambda layout: arrays[layout][rows].copy())
         real = min(size, window.samples - start)
-        if self._plan.last_batch != "pad":
-            return self._structure.build(lambda layout: arrays[layout][start : start + size].copy())
         padded = self._structure.build(lambda layout: _padded(layout, arrays[layout][start : start + real], size))
         return _weighted(padded, real, size)
 
