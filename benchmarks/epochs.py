@@ -30,7 +30,7 @@ import rivals
 from cases import CASES, Case
 from engines import Engine
 from job import Job
-from processes import children
+from processes import children, compile_rowfeed
 from provenance import HERE, provenance, read, write
 
 NAME, PINNED = "epochs", "pinned"
@@ -225,6 +225,7 @@ def main() -> None:
     given.add_argument("--pin", action="store_true", help="clients and servers on different cores")
     given.add_argument("--fresh", action="store_true", help="forget earlier results")
     arguments = given.parse_args()
+    compile_rowfeed()
     with options.cache(arguments.cache) as cache:
         Benchmark(arguments, cache).run()
 

@@ -14,6 +14,7 @@ import engines
 import options
 from cases import CASES
 from job import Job
+from processes import compile_rowfeed
 from provenance import provenance, write
 
 import rowfeed
@@ -39,6 +40,7 @@ def once(job: Job) -> dict[str, float]:
 def main() -> None:
     """Measure every engine."""
     arguments = options.parser(__doc__).parse_args()
+    compile_rowfeed()
     content = {"size": arguments.size, **provenance(), "engines": {}}
     with options.cache(arguments.cache) as cache:
         for name in arguments.engines:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import options
 from cases import SIZES
+from processes import compile_rowfeed
 from provenance import provenance, write
 
 import rowfeed
@@ -80,6 +81,7 @@ def main() -> None:
     arguments = given.parse_args()
     divided = SIZES[arguments.size]
     sizes = arguments.rows or [ROWS[0] // min(divided, 20), ROWS[1] // divided]
+    compile_rowfeed()
     content = {"size": arguments.size, **provenance(), "memory_bytes": MEMORY_BYTES, "tables": []}
     with options.cache(arguments.cache) as cache:
         path = cache / "grown.db"

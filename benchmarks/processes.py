@@ -1,12 +1,20 @@
-"""What processes use, as Linux tells it."""
+"""What new processes find, and what they use, as Linux tells it."""
 
 from __future__ import annotations
 
+import compileall
 import os
 from contextlib import suppress
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def compile_rowfeed() -> None:
+    """Write bytecode, as installing a package does: or each new process might compile rowfeed, and rowfeed alone."""
+    import rowfeed
+
+    compileall.compile_dir(Path(rowfeed.__file__).parent, quiet=1)
 
 
 def children(pid: int) -> list[int]:

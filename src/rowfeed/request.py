@@ -6,7 +6,7 @@ query. `ColumnData` is what comes back: one numpy array per column, never a Pyth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -202,6 +202,33 @@ class Selection:
     def cells(self) -> int:
         """Cells of one sample."""
         return prod(axis.size for axis in self.axes)
+
+    def cells_of(
+        self, places: Sequence[npt.NDArray[Any]], rows: int
+    ) -> tuple[Numbers, npt.NDArray[np.bool_] | None] | None:
+        """The cells of rows from their coordinates; None where one of them is for the plain rows to look at.
+
+        Args:
+            places: An array of integers or reals for each axis: (rows,).
+            rows: How many there are.
+
+        Returns:
+            Cells, as `ColumnData` has them, and which rows are within all axes; None where all are.
+        """
+        numbers = index_dtype(self.cells)
+        cell, inside = np.zeros(rows, numbers), None
+        for index, (axis, place) in enumerate(zip(self.axes, places, strict=True)):
+            if place.dtype.kind == "f" and not bool((place == np.floor(place)).all()):
+                return None
+            if place.size and not 0 <= place.min() <= place.max() < axis.size:
+                if self.out_of_range != "drop":
+                    return None
+                within = (place >= 0) & (place < axis.size)
+                inside = within if inside is None else inside & within
+                place = np.where(within, place, 0)
+            place = place.astype(numbers, copy=False)
+            cell = cell * numbers.type(axis.size) + place if index else place
+        return cell, inside
 
     @property
     def has_dates(self) -> bool:

@@ -26,28 +26,18 @@ def none(selection: Selection) -> list[npt.NDArray[Any]]:
 def take(request: Request, kinds: list[int], parts: list[list[npt.NDArray[Any]]], rows: Rows) -> bool:
     """Check and convert some rows; False where one of them is for the plain rows to look at."""
     selection = request.selection
-    found = rows["c0"]
-    numbers = index_dtype(selection.cells)
-    cell, inside = np.zeros(found.size, numbers), None
-    for index, axis in enumerate(selection.axes):
-        place = rows[f"c{1 + index}"].copy()  # the stream goes on in the same memory
-        if place.dtype.kind == "f" and not bool((place == np.floor(place)).all()):
-            return False
-        if place.size and not 0 <= place.min() <= place.max() < axis.size:
-            if selection.out_of_range != "drop":
-                return False
-            within = (place >= 0) & (place < axis.size)
-            inside = within if inside is None else inside & within
-            place = np.where(within, place, 0)
-        place = place.astype(numbers, copy=False)
-        cell = cell * numbers.type(axis.size) + place if index else place
+    first = 1 + len(selection.axes)
+    # Copies, since the stream goes on in the same memory; numpy takes a column of one row for contiguous.
+    found = selection.cells_of([rows[f"c{index}"].copy() for index in range(1, first)], rows.size)
+    if found is None:
+        return False
+    cell, inside = found
     if inside is not None:
         rows, cell = rows[inside], cell[inside]
     sample = _positions(request.ids, rows["c0"])
     if sample is None:
         return False
     columns = [sample, cell]
-    first = 1 + len(selection.axes)
     for index, value in enumerate(selection.values):
         data = rows[f"c{first + index}"].copy()
         if kinds[first + index] in DECIMALS and not decimals_fit(data, value.dtype):

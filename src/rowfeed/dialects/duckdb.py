@@ -22,7 +22,7 @@ from rowfeed.dialects import generic
 from rowfeed.dialects._duckdb_dialect import Dialect
 from rowfeed.exact import decimals_fit, to_dtype
 from rowfeed.ids import IdKind, Ids, narrowed, objects_of, sort_ids
-from rowfeed.request import ColumnData, Request, Selection, Source, index_dtype
+from rowfeed.request import ColumnData, Request, Selection, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +100,7 @@ class Session(generic.Session):
         if self._plain_rows or not self._own or self._types_of(rows)["sample"] not in INTEGERS:
             return super().sample_ids(source, column)
         ids = self._fetch(sa.select(rows.c.sample).distinct())["sample"]
-        if np.ma.is_masked(ids):
+        if _has_null(ids):
             return super().sample_ids(source, column)
         return narrowed(sort_ids(np.asarray(ids).astype(np.uint64 if ids.dtype == np.uint64 else np.int64)))
 
@@ -200,6 +200,11 @@ class Session(generic.Session):
             self._driver.insert(self._connection.dialect.identifier_preparer, table, _arrays(table, columns))
 
 
+def _has_null(column: npt.NDArray[Any]) -> bool:
+    """Whether a column of a result has a NULL; most have none, and do without `numpy.ma`, which takes 22 ms to load."""
+    return type(column) is not np.ndarray and bool(np.ma.is_masked(column))
+
+
 def _short(kind: str) -> bool:
     return kind.startswith("DECIMAL(") and int(kind[8:].split(",")[0]) <= DECIMAL_DIGITS
 
@@ -246,29 +251,23 @@ def _list(name: str) -> sa.BindParameter[Any]:
 def _columns(request: Request, found: dict[str, npt.NDArray[Any]], types: dict[str, str]) -> ColumnData | None:
     """The columns of a result; None where a row must be looked at, which then is named or read by itself."""
     selection = request.selection
-    if any(np.ma.is_masked(found[f"axis{i}"]) for i in range(len(selection.axes))):
+    if any(_has_null(found[f"axis{i}"]) for i in range(len(selection.axes))):
         return None
     names = np.asarray(found["n"])
     sample = names - 1 if _numbered(request) else request.positions(names)
-    numbers = index_dtype(selection.cells)
-    cell, inside = np.zeros(sample.size, numbers), np.ones(sample.size, bool)
-    for i, axis in enumerate(selection.axes):
-        place = np.asarray(found[f"axis{i}"])
-        inside &= (place >= 0) & (place < axis.size)
-        place = place.astype(numbers, copy=False)
-        cell = cell * numbers.type(axis.size) + place if i else place
-    every = bool(inside.all())
-    if not every and selection.out_of_range != "drop":
+    cells = selection.cells_of([np.asarray(found[f"axis{i}"]) for i in range(len(selection.axes))], sample.size)
+    if cells is None:
         return None
-    if not every:
+    cell, inside = cells
+    if inside is not None:
         sample, cell = sample[inside], cell[inside]
     values = []
     for i, value in enumerate(selection.values):
-        data = found[f"value{i}"] if every else found[f"value{i}"][inside]
+        data = found[f"value{i}"] if inside is None else found[f"value{i}"][inside]
         if types[f"value{i}"] not in NUMBERS and not decimals_fit(np.asarray(data), value.dtype):
             return None
         where = request.locate(value.name, sample)
-        if not np.ma.is_masked(data):
+        if not _has_null(data):
             values.append(to_dtype(np.asarray(data), value.dtype, where))
         elif selection.null != "fill":
             return None
