@@ -148,9 +148,17 @@ def test_an_unwritable_directory_is_an_error(url, tmp_path, capsys):
     assert capsys.readouterr().err == f"rowfeed: error: [Errno 20] Not a directory: '{tmp_path}/file/out'\n"
 
 
-@pytest.mark.parametrize(("words", "limit"), [([], None), (["--throttle", "0.25"], 0.25), (["--throttle", "9e3"], 9e3)])
-def test_throttle_reaches_the_feed(url, tmp_path, monkeypatch, words, limit):
-    """`--throttle` is that of the feed that is trained on; without it there is no limit."""
+@pytest.mark.parametrize(
+    ("words", "limits"),
+    [
+        ([], {"throttle": None, "memory_bytes": 2**28, "max_scanned_rows": 10**9}),
+        (["--throttle", "0.25"], {"throttle": 0.25}),
+        (["--throttle", "9e3"], {"throttle": 9e3}),
+        (["--memory-bytes", "99999", "--max-scanned-rows", "7"], {"memory_bytes": 99_999, "max_scanned_rows": 7}),
+    ],
+)
+def test_limits_reach_the_feed(url, tmp_path, monkeypatch, words, limits):
+    """What limits a feed is that of the feed that is trained on; without a word a feed has its own."""
     from rowfeed.command import study
 
     made = []
@@ -161,7 +169,7 @@ def test_throttle_reaches_the_feed(url, tmp_path, monkeypatch, words, limit):
 
     monkeypatch.setattr(study, "train", train)
     assert main(["train", url, *GRID, *words, "--out", str(tmp_path / "out")]) == 1
-    assert [feed._options.throttle for feed in made] == [limit]
+    assert {name: getattr(made[0]._options, name) for name in limits} == limits
 
 
 @pytest.mark.parametrize(("module", "package"), [("matplotlib", "matplotlib"), ("sklearn", "scikit-learn")])
@@ -328,6 +336,19 @@ def test_values_that_are_not_finite_are_an_error(url, tmp_path, capsys):
     err = capsys.readouterr().err
     assert err.startswith("rowfeed: error: expected finite values; got ")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["train", "bench"])
+def test_a_table_without_an_index_is_scanned_so_much(url, tmp_path, capsys, command):
+    """More rows than `--max-scanned-rows` are refused, with the arithmetic and the way out."""
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        connection.execute("CREATE TABLE U AS SELECT * FROM T")
+        rows = connection.execute("SELECT count(*) FROM U").fetchone()[0]
+    words = [command, url, *GRID, "--table", "U", "--max-scanned-rows", str(rows - 1), "--out", str(tmp_path / "out")]
+    assert main(words) == 1
+    said = capsys.readouterr().err
+    assert f"expected at most max_scanned_rows={rows - 1} rows scanned in an epoch; got {rows} rows × 1 scan" in said
+    assert "CREATE INDEX" in said
 
 
 def test_bench_takes_no_throttle(capsys):

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rowfeed.command.arguments import parsed
 from rowfeed.command.backend import choose_backend
@@ -155,9 +155,8 @@ def _train(options: argparse.Namespace) -> None:
         options.seed,
     )
     noun = f"samples of {options.table}"
-    study = Study(
-        connect(options.url), _grid(options), _samples(options), recipe, options.out, noun, throttle=options.throttle
-    )
+    limits = _given(options, "throttle", "memory_bytes", "max_scanned_rows")
+    study = Study(connect(options.url), _grid(options), _samples(options), recipe, options.out, noun, limits=limits)
     study.run(_say, _on_terminal())
 
 
@@ -177,7 +176,13 @@ def _bench(options: argparse.Namespace) -> None:
         bool(options.model),
         options.seconds,
         options.out,
+        limits=_given(options, "max_scanned_rows"),
     ).run(_say)
+
+
+def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Those arguments of a feed that the command line has."""
+    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 
 def _grid(options: argparse.Namespace) -> Grid:

@@ -156,6 +156,7 @@ def _add_train(commands: Any) -> None:
         metavar="N",
         help="spare the server: up to 1 a share of time, such as 0.25; above 1 rows per second (no limit)",
     )
+    _add_memory(which)
     how = command.add_argument_group("how to train")
     how.add_argument(
         "--epochs", type=whole(1), default=recipe.epochs, metavar="N", help="passes over the data (%(default)s)"
@@ -259,7 +260,19 @@ def _add_table(command: argparse.ArgumentParser, *, any_layout: bool = False) ->
     which.add_argument(
         "--null", default="error", choices=("error", "drop", "fill"), help="what a NULL means (%(default)s)"
     )
+    which.add_argument(
+        "--max-scanned-rows",
+        type=whole(1),
+        metavar="N",
+        help="where no index helps: how many rows an epoch may scan (1,000,000,000)",
+    )
     return which
+
+
+def _add_memory(group: Any) -> None:
+    group.add_argument(
+        "--memory-bytes", type=whole(1), metavar="N", help="what a feed may hold in memory (268,435,456, 256 MiB)"
+    )
 
 
 def _add_bench(commands: Any) -> None:
@@ -285,12 +298,7 @@ def _add_bench(commands: Any) -> None:
         metavar="N",
         help="connections of a feed; beside 1, or 2 where it is 1 (%(default)s)",
     )
-    how.add_argument(
-        "--memory-bytes",
-        type=whole(1),
-        metavar="N",
-        help="what a feed may hold in memory (what a feed has without saying)",
-    )
+    _add_memory(how)
     how.add_argument(
         "--model", choices=("autoencoder",), help="measure training as well, of what `rowfeed train` trains"
     )

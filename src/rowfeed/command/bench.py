@@ -8,7 +8,7 @@ import os
 import platform
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ class Bench:
         seconds: About how long to measure.
         out: A directory; made if it is not there.
         transform: Run on each batch.
+        limits: Further arguments of the feed: `max_scanned_rows`.
     """
 
     db: Database
@@ -64,6 +65,7 @@ class Bench:
     seconds: float
     out: Path
     transform: Transform | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, say: Callable[[str], None]) -> Numbers:
         """Measure, say what came out, and write `bench.json` and `bench.png`.
@@ -101,6 +103,7 @@ class Bench:
             transform=self.transform,
             memory_bytes=self._memory_bytes,
             connections=self.connections,
+            **self.limits,
         )
 
     # Measuring

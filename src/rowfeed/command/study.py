@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,7 @@ class Study:
         out: A directory; made if it is not there.
         noun: What the samples are, for people: `handwritten digits`.
         labels: A label of each sample: the picture then shows a sample of each. None: it shows the first ids.
-        throttle: See `Feed`.
+        limits: Further arguments of the feed: `throttle`, `memory_bytes`, `max_scanned_rows`.
     """
 
     db: Database
@@ -49,7 +50,7 @@ class Study:
     out: Path
     noun: str
     labels: Columns | None = None
-    throttle: float | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, say: Say, terminal: bool) -> Comparison:
         """Train, compare, write everything, and say how it goes.
@@ -71,7 +72,7 @@ class Study:
             samples=self.samples,
             batch_size=recipe.batch_size,
             seed=recipe.seed,
-            throttle=self.throttle,
+            **self.limits,
         )
         training = train(feed, self.grid.sample_shape, recipe, say, terminal)
         positions, captions = self._shown(training.validation)
