@@ -27,7 +27,7 @@ NAME = "fit"
 CASE = "cells28"
 BACKENDS = ("jax", "tensorflow")
 SAMPLES = 200_000
-REPEATS = 5
+REPEATS = 6
 
 
 def once(job: Job, samples: int) -> list[dict[str, float]]:

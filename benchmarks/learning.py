@@ -62,7 +62,7 @@ def main() -> None:
     arguments = options.parser(__doc__).parse_args()
     count = max(4_000, SAMPLES // SIZES[arguments.size])
     content = {"size": arguments.size, **provenance(), "samples": count, "batch": BATCH, "seeds": SEEDS}
-    window = choose_window(memory_bytes(count), SAMPLE_BYTES, BATCH)
+    window = choose_window(memory_bytes(count), SAMPLE_BYTES, BATCH, count)
     content |= {"window": window, "block": Plan(count, BATCH, window).block}
     found: dict[str, list[float]] = {"none": [], "rowfeed": [], "full": []}
     with tempfile.TemporaryDirectory() as directory:

@@ -29,7 +29,7 @@ IDS_PER_QUERY = 65_536
 
 def plan(case: Case, count: int, seed: int) -> Plan:
     """The order of a feed with default options over so many samples."""
-    window = choose_window(DEFAULT_MEMORY_BYTES, case.sample_bytes, case.batch_size)
+    window = choose_window(DEFAULT_MEMORY_BYTES, case.sample_bytes, case.batch_size, count)
     return Plan(count, case.batch_size, window, shuffle=True, seed=seed)
 
 

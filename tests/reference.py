@@ -378,13 +378,22 @@ def order(
     return batches
 
 
-def window(memory_bytes: int, sample_bytes: int, batch_size: int) -> int:
-    """Samples in a window: a quarter of the memory, at most 131,072, whole batches."""
+def window(memory_bytes: int, sample_bytes: int, batch_size: int, count: int) -> int:
+    """Samples in a window: a quarter of the memory, at most 131,072, whole batches; or so few that all are alike."""
     batches = 0
     while (batches + 1) * batch_size * sample_bytes * 4 <= memory_bytes:
         if batches and (batches + 1) * batch_size > 131_072:
             break
         batches += 1
+    return alike(batches * batch_size, batch_size, count)
+
+
+def alike(window: int, batch_size: int, count: int) -> int:
+    """Samples in a window where that many would fit: as few as as many windows can do with."""
+    batches, needed = window // batch_size, len(range(0, count, batch_size))
+    windows = len(range(0, needed, batches)) if batches else 0
+    while windows > 1 and (batches - 1) * windows >= needed:
+        batches -= 1
     return batches * batch_size
 
 

@@ -78,6 +78,7 @@ class TestOrder:
         if last_batch == "drop" and batch_size > 101:
             pytest.skip("not one batch")
         feed = make(path, batch_size=batch_size, memory_bytes=memory(window), seed=-5, last_batch=last_batch)
+        window = reference.alike(window, batch_size, 101)
         for epoch in (0, 3):
             expected = reference.order(101, batch_size, window, True, -5, epoch, last_batch)
             got = seen(feed.batches(epoch))
@@ -96,7 +97,7 @@ class TestOrder:
     def test_the_order_is_pure(self, path, plain, connections):
         """Neither connections nor the way of reading changes a bit, with many windows and requests of one sample."""
         feed = make(path, batch_size=3, memory_bytes=memory(9), seed=2, plain=plain, connections=connections)
-        expected = reference.order(101, 3, 9, True, 2, 1, "keep")
+        expected = reference.order(101, 3, reference.alike(9, 3, 101), True, 2, 1, "keep")
         assert seen(feed.batches(1)) == [[i + 1 for i in batch] for batch in expected]
 
     def test_memory_matters_by_the_window_alone(self, path):
@@ -547,7 +548,7 @@ class TestSplit:
         """A side is a feed like others, in the documented order of its own samples."""
         side, _ = make(path, batch_size=4, memory_bytes=memory(16), seed=9).split(0.7, 0.3)
         ids = side.sample_ids.tolist()
-        expected = reference.order(len(ids), 4, 16, True, 9, 1, "keep")
+        expected = reference.order(len(ids), 4, reference.alike(16, 4, len(ids)), True, 9, 1, "keep")
         assert seen(side.batches(1)) == [[ids[i] for i in batch] for batch in expected]
         assert [i for batch in seen(side) for i in batch] != ids
 
@@ -904,6 +905,7 @@ class TestWindows:
                 make(path, **options)
             return
         feed = make(path, memory_bytes=memory(window), connections=connections, **options)
+        window = reference.alike(window, batch_size, count)
         expected = reference.order(count, batch_size, window, shuffle, count, epoch, last_batch)
         assert seen(feed.batches(epoch)) == [[i + 1 for i in batch] for batch in expected]
         path.unlink()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import examples, has_long_cycle
 
-from rowfeed.plan import Plan, _shuffled, choose_window, hash_ids, parts, stream_key
+from rowfeed.plan import Plan, _shuffled, choose_window, hash_ids, largest_window, parts, stream_key
 
 AWKWARD = [1, 2, 3, 16, 17, 255, 256, 257, 65_535, 65_536, 65_537]
 
@@ -214,26 +214,33 @@ class TestSizes:
         assert everything == [i for batch in batches(plan, epoch) for i in batch]
 
     @examples(200)
-    @given(st.integers(1, 10**7), st.integers(1, 500), st.integers(1, 300))
-    def test_a_window_fits_in_a_quarter_of_the_memory(self, memory_bytes, sample_bytes, batch_size):
-        """The window is the largest number of whole batches that fits in a quarter of the memory."""
-        assert choose_window(memory_bytes, sample_bytes, batch_size) == reference.window(
-            memory_bytes, sample_bytes, batch_size
-        )
+    @given(st.integers(1, 10**7), st.integers(1, 500), st.integers(1, 300), st.integers(1, 10**6))
+    def test_a_window_fits_in_a_quarter_of_the_memory(self, memory_bytes, sample_bytes, batch_size, count):
+        """The window is the largest number of whole batches that fits in a quarter of the memory, or all are alike."""
+        window = choose_window(memory_bytes, sample_bytes, batch_size, count)
+        assert window == reference.window(memory_bytes, sample_bytes, batch_size, count)
+        largest = largest_window(memory_bytes, sample_bytes, batch_size)
+        if largest:
+            windows = -(-count // window)
+            assert windows == -(-count // largest)
+            assert windows * window - count < batch_size * max(1, windows) or windows == 1
 
     @pytest.mark.parametrize(
-        ("memory_bytes", "sample_bytes", "batch_size", "window"),
+        ("memory_bytes", "sample_bytes", "batch_size", "count", "window"),
         [
-            (4 * 64 * 20, 64, 20, 20),
-            (4 * 64 * 20 - 1, 64, 20, 0),
-            (4 * 64 * 60 - 1, 64, 20, 40),
-            (2**40, 4, 100, 131_000),
-            (2**40, 4, 200_000, 200_000),
+            (4 * 64 * 20, 64, 20, 10**6, 20),
+            (4 * 64 * 20 - 1, 64, 20, 10**6, 0),
+            (4 * 64 * 60 - 1, 64, 20, 10**6, 40),
+            (2**40, 4, 100, 1_000, 131_000),
+            (2**40, 4, 200_000, 10**6, 200_000),
+            (2**40, 4, 100, 131_001, 65_600),
+            (4 * 4 * 100, 4, 10, 1_001, 100),
+            (4 * 4 * 100, 4, 10, 401, 90),
         ],
     )
-    def test_windows_by_hand(self, memory_bytes, sample_bytes, batch_size, window):
-        """One byte too few is one batch fewer; at most 131,072 samples, but always a batch."""
-        assert choose_window(memory_bytes, sample_bytes, batch_size) == window
+    def test_windows_by_hand(self, memory_bytes, sample_bytes, batch_size, count, window):
+        """One byte too few is one batch fewer; at most 131,072 samples, but always a batch; no short last one."""
+        assert choose_window(memory_bytes, sample_bytes, batch_size, count) == window
 
 
 class TestSplit:

@@ -359,8 +359,9 @@ class TestRandomTables:
         ]
         sample_bytes = sum(layout.sample_bytes for layout in {id(v[0]): v[0] for v in case.layouts.values()}.values())
         batch_size, last_batch = arguments["batch_size"], arguments["last_batch"]
-        window = batch_size * case.batches_per_window
-        arguments["memory_bytes"] = reference.memory_for(window, sample_bytes) + case.epoch
+        most = batch_size * case.batches_per_window
+        arguments["memory_bytes"] = reference.memory_for(most, sample_bytes) + case.epoch
+        window = reference.alike(most, batch_size, len(ids))
 
         error: Any = None
         if case.refused:

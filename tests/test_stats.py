@@ -39,7 +39,7 @@ def test_an_epoch_counts_each_row_once(feed):
             pass
         done = feed.stats() - before
         assert (done.windows, done.samples, done.rows, done.retries) == (4, 60, 120, 0), epoch
-        assert done.bytes == 120 * (8 + 8 + 4)
+        assert done.bytes == 120 * (4 + 4 + 4)
         assert done.requests >= 4
         assert done.query_s > 0
         assert done.scatter_s > 0

@@ -17,7 +17,7 @@ from rowfeed.errors import ArgumentError
 from rowfeed.ids import Ids
 from rowfeed.layouts import Layout
 from rowfeed.options import Options
-from rowfeed.plan import LastBatch, Plan, choose_window, hash_ids, parts
+from rowfeed.plan import LastBatch, Plan, choose_window, hash_ids, largest_window, parts
 from rowfeed.prefetch import Prefetcher
 from rowfeed.read import Read, RequestSize, ScanSize, Spare, Window
 from rowfeed.retry import Reader
@@ -136,9 +136,10 @@ class Feed:
         self._structure = options.structure
         self._counters = Counters()
         self._lineage = lineage
-        window = self._window()
+        self._refuse_samples_too_large()
         self._survey = survey(options, ids, known, self._counters)
         self._ids = ids = self._survey.ids
+        window = choose_window(options.memory_bytes, self._structure.sample_bytes, options.batch_size, ids.size)
         self._plan = Plan(ids.size, options.batch_size, window, options.shuffle, options.seed, options.last_batch)
         if not len(self._plan):
             raise ArgumentError(
@@ -166,11 +167,10 @@ class Feed:
             return Read(layout, selection, ScanSize(share, selection, scan), scan)
         return Read(layout, selection, RequestSize(share, selection, self._throttle.rows_per_s / self._connections))
 
-    def _window(self) -> int:
-        """Samples in a window; refuses samples of which the memory does not hold a batch."""
+    def _refuse_samples_too_large(self) -> None:
+        """For samples of which the memory does not hold a batch."""
         options, sample_bytes = self._options, self._structure.sample_bytes
-        window = choose_window(options.memory_bytes, sample_bytes, options.batch_size)
-        if not window:
+        if not largest_window(options.memory_bytes, sample_bytes, options.batch_size):
             shapes = ", ".join(f"{layout.sample_shape} {layout.dtype}" for layout in self._structure.layouts)
             needed = 4 * sample_bytes * options.batch_size
             raise ArgumentError(
@@ -178,7 +178,6 @@ class Feed:
                 f"{sample_bytes:,} bytes ({shapes}), 4 × {options.batch_size} × {sample_bytes:,} = {needed:,} bytes, "
                 f"and memory_bytes={options.memory_bytes:,}. Pass a smaller shape or batch_size, or more memory_bytes."
             )
-        return window
 
     # What training iterates over
 

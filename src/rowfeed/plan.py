@@ -140,14 +140,28 @@ class Epoch:
         return blocks[line // block].astype(np.int64) * block + line % block
 
 
-def choose_window(memory_bytes: int, sample_bytes: int, batch_size: int) -> int:
-    """Samples in a window: a quarter of the memory, at most MAX_WINDOW, whole batches; 0 if not one batch fits.
+def largest_window(memory_bytes: int, sample_bytes: int, batch_size: int) -> int:
+    """Samples in a quarter of the memory, at most MAX_WINDOW, whole batches; 0 if not one batch fits.
 
     Of the other quarters one is the window being read while this one is used, one is for columns on their way, one
     for batches and what is made of them.
     """
     fits = memory_bytes // 4 // sample_bytes // batch_size
     return min(fits, max(1, MAX_WINDOW // batch_size)) * batch_size
+
+
+def choose_window(memory_bytes: int, sample_bytes: int, batch_size: int, count: int) -> int:
+    """Samples in a window of a feed of so many: those of the largest, or fewer, that all windows may be alike.
+
+    A short last window would be made of few blocks, and be the last that a model learns from: on a table sorted by
+    label, whose eleventh window had 17 blocks and the others 1,051, a linear model came to an accuracy of 0.615, with
+    windows alike to 0.650 (measured, benchmarks/learning.py).
+    """
+    largest, batches = largest_window(memory_bytes, sample_bytes, batch_size), -(-count // batch_size)
+    if not 0 < largest < count:
+        return largest
+    windows = -(-batches // (largest // batch_size))
+    return -(-batches // windows) * batch_size
 
 
 def parts(hashes: npt.NDArray[np.uint64], fractions: Sequence[float]) -> Iterator[Positions]:

@@ -112,7 +112,7 @@ class Bench:
         """The numbers, and for the record those that they were made of."""
         seconds = {name: share * self.seconds for name, share in SHARES[self.model].items()}
         count, sample_bytes = int(feed.sample_ids.size), self.layout.sample_bytes
-        window = choose_window(self._memory_bytes, sample_bytes, self.batch_size)
+        window = choose_window(self._memory_bytes, sample_bytes, self.batch_size, count)
         plan = Plan(count, self.batch_size, window)
         feeds, runs = self._feeds(feed, plan, seconds["feed"])
         last = runs[self.connections][-1]
@@ -140,7 +140,7 @@ class Bench:
         )
         if numbers.more_memory is not None and numbers.more_memory <= MEASURED_BYTES:
             larger = feed.replace(memory_bytes=numbers.more_memory)
-            window = choose_window(numbers.more_memory, sample_bytes, self.batch_size)
+            window = choose_window(numbers.more_memory, sample_bytes, self.batch_size, count)
             run = run_feed(larger, replace(plan, window=window), self.connections, 1, seconds["feed"] / FEED_RUNS)
             numbers = replace(numbers, more_memory_rate=run.samples_per_second)
         details |= {"feed_runs": [asdict(run) for each in runs.values() for run in each]}

@@ -210,7 +210,7 @@ class Numbers:
         most_rows = rows // (ROW_BYTES + VALUE_BYTES * self.values)
         by_rows = request.rows > most_rows / 2 and request.request_s < TARGET_S
         by_window = self.window < self.count and 2 * request.samples > self.window / self.connections
-        by_window &= choose_window(2 * self.memory_bytes, self.sample_bytes, self.batch_size) > self.window
+        by_window &= choose_window(2 * self.memory_bytes, self.sample_bytes, self.batch_size, self.count) > self.window
         if request.fixed_share < FIXED or not (by_rows or by_window) or request.samples >= MAX_SAMPLES or self.index:
             return None
         return 2 * self.memory_bytes
