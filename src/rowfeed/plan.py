@@ -8,9 +8,9 @@ Samples are numbered 0…count-1 in ascending order of their ids (integers by va
    may be shorter.
 2. *Order of blocks.* Block b gets the b-th word of the random stream ``(seed, epoch, "blocks")``; blocks are sorted
    by their word, ties by b. Written one after the other they are the long line of the epoch.
-3. *Windows.* The line is cut into windows of ``window`` samples, a multiple of ``batch_size``. Within window w, the
-   i-th sample of the line gets the i-th word of the stream ``(seed, epoch, "window", w)`` and samples are sorted by
-   word, ties by i.
+3. *Windows.* The line is cut into windows of ``window`` samples, a multiple of ``batch_size``, which `choose_window`
+   makes such that the last is not much smaller. Within window w, the i-th sample of the line gets the i-th word of the
+   stream ``(seed, epoch, "window", w)`` and samples are sorted by word, ties by i.
 4. *Batches.* The result, windows one after the other, is cut into batches.
 
 A stream ``(seed, epoch, *rest)`` is what ``numpy.random.Philox(key=k).random_raw()`` returns, where k is the
