@@ -56,6 +56,18 @@ def test_help_shows_examples_and_exit_codes(command, capsys):
         assert parser().parse_args(words).command == command
 
 
+@pytest.mark.parametrize("command", ["train", "bench"])
+def test_help_tells_the_defaults_of_a_feed(command, capsys):
+    """What the help says of memory and scans, for which it does not load a feed, is what a feed has."""
+    from rowfeed.feed import DEFAULT_MAX_SCANNED_ROWS, DEFAULT_MEMORY_BYTES
+
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"may hold in memory ({DEFAULT_MEMORY_BYTES:,}, " in text
+    assert f"an epoch may scan ({DEFAULT_MAX_SCANNED_ROWS:,})" in text
+
+
 HEAVY = "import sys; heavy = {'keras', 'numpy', 'sqlalchemy', 'matplotlib', 'sklearn'} & set(sys.modules)"
 
 
