@@ -21,7 +21,8 @@ import rowfeed
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-SEED = int(os.environ.get("ROWFEED_TEST_SEED", "20260101"))
+DEFAULT_SEED = 20260101
+SEED = int(os.environ.get("ROWFEED_TEST_SEED", DEFAULT_SEED))
 """What random tables are drawn with; another one tries others."""
 
 
