@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 import rowfeed
-from rowfeed.layouts import Layout
+from rowfeed.layouts.base import Layout
 
 Array = npt.NDArray[np.float32]
 

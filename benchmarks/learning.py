@@ -20,7 +20,7 @@ from provenance import provenance, write
 from sklearn.linear_model import SGDClassifier
 
 import rowfeed
-from rowfeed.plan import Plan, choose_window
+from rowfeed.plan.order import Plan, choose_window
 
 NAME = "learning"
 SAMPLES, FEATURES, CLASSES, BATCH = 200_000, 20, 10, 64

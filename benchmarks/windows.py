@@ -13,8 +13,8 @@ import numpy.typing as npt
 from cases import Array, Case
 from job import Batches, Job
 
-from rowfeed.feed import DEFAULT_MEMORY_BYTES
-from rowfeed.plan import Plan, choose_window
+from rowfeed.feed.feed import DEFAULT_MEMORY_BYTES
+from rowfeed.plan.order import Plan, choose_window
 
 Ids = npt.NDArray[np.int64]
 Columns = Sequence[npt.NDArray[np.generic]]

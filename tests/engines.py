@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 import rowfeed
-from rowfeed.request import Request
+from rowfeed.request.request import Request
 
 ENGINES = ["sqlite", "duckdb", "mariadb", "postgresql"]
 NUMBERS = itertools.count()

@@ -322,7 +322,7 @@ def columns(
     return result
 
 
-# Order: what the text of `rowfeed.plan` says, word by word
+# Order: what the text of `rowfeed.plan.order` says, word by word
 
 _MASK = 2**64 - 1
 

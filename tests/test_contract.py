@@ -13,8 +13,7 @@ import sqlalchemy as sa
 from conftest import DEFAULT_SEED, SEED
 
 import rowfeed
-from rowfeed.request import Source
-
+from rowfeed.request.source import Source
 
 DIGESTS = {
     "float32 (12,)": "e9fed71aab213774",
@@ -114,7 +113,7 @@ def test_text_ids(db):
 @pytest.mark.parametrize("rows", [3, 300])
 def test_listed_ids(db, rows, monkeypatch):
     """The ids of a column are listed ascending, each once, whether a sample has few rows or many."""
-    monkeypatch.setattr("rowfeed.dialects.sqlite.IDS_PER_PART", 7)
+    monkeypatch.setattr("rowfeed.dialects.sqlite.session.IDS_PER_PART", 7)
     ids = np.sort(np.random.default_rng(SEED).choice(10**12, 60, replace=False) - 5 * 10**11)
     grid = rowfeed.Grid("CELLS", sample="user_id", axes=("x",), value="v", shape=(rows,))
     db.write(grid, np.ones((60, rows), "float32"), ids=ids)

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 import rowfeed
-from rowfeed.dialects import duckdb as dialect
+from rowfeed.dialects.duckdb import session as dialect
 
 duckdb = pytest.importorskip("duckdb")
 

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from mariadb_server import mariadb_server, why_missing
 
 import rowfeed
-from rowfeed.dialects import _mysql_wire
-from rowfeed.dialects import mysql as dialect
-from rowfeed.request import Request
+from rowfeed.dialects.mysql import session as dialect
+from rowfeed.dialects.mysql import wire
+from rowfeed.request.request import Request
 
 pytestmark = pytest.mark.skipif(why_missing() is not None, reason=str(why_missing()))
 
@@ -309,7 +309,7 @@ def test_text_ids_are_kept_apart(url, run, collation):
 
 def test_text_ids_far_apart_in_a_request(url, monkeypatch):
     """Ids that look alike to a collation may be asked for in two queries, and are still found once."""
-    monkeypatch.setattr("rowfeed.dialects.generic.IDS_PER_QUERY", 3)
+    monkeypatch.setattr("rowfeed.dialects.session.IDS_PER_QUERY", 3)
     layout = rowfeed.Columns("t", sample="id", columns="v", dtype="int64")
     db = rowfeed.connect(url)
     db.write(layout, np.arange(len(TEXTS)), ids=TEXTS)
@@ -333,8 +333,8 @@ def test_a_reply_of_many_parts(db, run, monkeypatch):
     with db.open() as session:
         selection = grid.selection(session)
         for buffer_bytes in (2**20, 1009):
-            monkeypatch.setattr(_mysql_wire, "BUFFER_BYTES", buffer_bytes)
-            session._wire = _mysql_wire.find(session._driver)
+            monkeypatch.setattr(wire, "BUFFER_BYTES", buffer_bytes)
+            session._wire = wire.find(session._driver)
             ids = np.arange(6000 if buffer_bytes > 2**16 else 60)
             data = session._read_columns(Request(selection, ids))
             order = np.argsort(data.sample * 700 + data.cell)
@@ -348,7 +348,7 @@ def test_a_reply_of_many_parts(db, run, monkeypatch):
 def test_the_end_of_a_reply_is_not_waited_for(url, run, further, monkeypatch):
     """Few rows behind a buffer that is full to the byte come with the last read, and are not waited for."""
     row_bytes = 4 + 2 + 4 + 8
-    monkeypatch.setattr(_mysql_wire, "BUFFER_BYTES", 2**16)
+    monkeypatch.setattr(wire, "BUFFER_BYTES", 2**16)
     rows = 2 * (2**16 // row_bytes) + further
     run("CREATE TABLE t (id INT PRIMARY KEY, v BIGINT)", f"INSERT INTO t SELECT seq, seq FROM seq_1_to_{rows}")
     with rowfeed.connect(url, timeout_s=5).open() as session:
@@ -361,13 +361,13 @@ def test_a_long_reply_is_let_pile_up(url, run, monkeypatch):
     """Of a long reply several packets are read at once; a short one is not waited for, nor one through TLS."""
     run("CREATE TABLE t (id INT PRIMARY KEY, v BIGINT)", "INSERT INTO t SELECT seq, seq FROM seq_1_to_300000")
     pauses = []
-    monkeypatch.setattr(_mysql_wire.time, "sleep", lambda seconds: pauses.append(seconds))
+    monkeypatch.setattr(wire.time, "sleep", lambda seconds: pauses.append(seconds))
     with rowfeed.connect(url).open() as session:
         selection = rowfeed.Columns("t", sample="id", columns="v", dtype="int64").selection(session)
         session.read(Request(selection, np.arange(1, 1_001)))
         assert not pauses
         session.read(Request(selection, np.arange(1, 300_001)))
-        assert set(pauses) == {_mysql_wire.PAUSE_S}
+        assert set(pauses) == {wire.PAUSE_S}
         pauses.clear()
         session._wire._is_plain = False
         session.read(Request(selection, np.arange(1, 300_001)))
@@ -391,9 +391,9 @@ def test_long_statements_are_split(db, run, monkeypatch):
     run("CREATE TABLE t (id BIGINT PRIMARY KEY, v INT)", "INSERT INTO t SELECT seq, -seq FROM seq_1_to_5000")
     monkeypatch.setattr(dialect, "STATEMENT_BYTES", 2000)
     executed = []
-    original = _mysql_wire.BinaryRows.read
+    original = wire.BinaryRows.read
     monkeypatch.setattr(
-        _mysql_wire.BinaryRows, "read", lambda self, text, take: executed.append(text) or original(self, text, take)
+        wire.BinaryRows, "read", lambda self, text, take: executed.append(text) or original(self, text, take)
     )
     for step in (1, 20, 64):  # ids that follow one another, that mostly do, that do not
         ids = [i for i in range(1, 5001) if step == 1 or i % step]
@@ -422,9 +422,9 @@ def test_a_statement_holds_as_many_ids_as_fit(db, run, monkeypatch):
     """Short ids of a whole window are one statement; of longer ones fewer fit, whichever end is the longer."""
     run("CREATE TABLE t (id BIGINT PRIMARY KEY, v INT)", "INSERT INTO t SELECT seq, -seq FROM seq_1_to_131072")
     executed = []
-    original = _mysql_wire.BinaryRows.read
+    original = wire.BinaryRows.read
     monkeypatch.setattr(
-        _mysql_wire.BinaryRows, "read", lambda self, text, take: executed.append(text) or original(self, text, take)
+        wire.BinaryRows, "read", lambda self, text, take: executed.append(text) or original(self, text, take)
     )
     with db.open() as session:
         selection = rowfeed.Columns("t", sample="id", columns="v", dtype="int64").selection(session)
@@ -502,7 +502,7 @@ def test_an_unknown_pymysql_reads_plain_rows(db, monkeypatch):
     """Where PyMySQL lacks what binary rows need, a warning says so and plain rows give the same."""
     grid = rowfeed.Grid("m", **GRID)
     db.write(grid, arrays())
-    monkeypatch.setattr(_mysql_wire, "NEEDED", ("_execute_command", "_no_such_thing"))
+    monkeypatch.setattr(wire, "NEEDED", ("_execute_command", "_no_such_thing"))
     with pytest.warns(RuntimeWarning, match=r"whose connections have .*_no_such_thing; got 1\."):
         np.testing.assert_array_equal(read(db, grid, range(60)), arrays())
 

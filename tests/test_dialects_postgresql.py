@@ -16,8 +16,8 @@ from postgresql_server import available, server
 from proxy import Proxy
 
 import rowfeed
-from rowfeed.dialects import postgresql
-from rowfeed.request import Source
+from rowfeed.dialects.postgresql import session as postgresql
+from rowfeed.request.source import Source
 
 psycopg = pytest.importorskip("psycopg")
 pytestmark = pytest.mark.skipif(not available(), reason="NOT TESTED: PostgreSQL; neither binaries nor a URL are there")

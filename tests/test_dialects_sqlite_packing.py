@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rowfeed
-from rowfeed.dialects._sqlite_packing import MISSES, MOST_BITS, Packing, Steps, steps_of
-from rowfeed.request import Request
+from rowfeed.dialects.sqlite.packing import MISSES, MOST_BITS, Packing, Steps, steps_of
+from rowfeed.request.request import Request
 
 LIMIT = 2**24
 SAMPLES = 20

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from reference import assert_same, create, examples, flat, has_long_cycle, open_files, query, readers
 
 import rowfeed
+from rowfeed.dialects.sqlite.session import Session as SqliteSession
 
 GRID = {"sample": "id", "axes": "x", "value": "v", "shape": 3}
 SAMPLE_BYTES = 12
@@ -278,13 +279,13 @@ class TestStructure:
     def test_the_same_layout_is_read_once(self, path, monkeypatch):
         """The same object as x and y costs no more queries and no more memory than x alone."""
         counts = []
-        original = rowfeed.dialects.sqlite.Session.read
+        original = SqliteSession.read
 
         def counted(self, request):
             counts[-1] += request.ids.size
             return original(self, request)
 
-        monkeypatch.setattr(rowfeed.dialects.sqlite.Session, "read", counted)
+        monkeypatch.setattr(SqliteSession, "read", counted)
         same = grid()
         for layouts in ((same,), (same, same), ({"a": same, "b": same}, same, same), (same, grid())):
             counts.append(0)
@@ -773,7 +774,7 @@ class TestThreads:
 
     def test_closing_does_not_wait(self, path, feed, monkeypatch):
         """Threads are told to end; nobody waits until they have been idle for long enough."""
-        monkeypatch.setattr(rowfeed.prefetch, "IDLE_S", 60.0)
+        monkeypatch.setattr(rowfeed.reading.prefetch, "IDLE_S", 60.0)
         batches = feed.batches()
         next(batches)
         start = time.monotonic()
@@ -832,7 +833,10 @@ class TestThreads:
     def test_no_more_connections_than_asked_for(self, path, connections, monkeypatch):
         """At most `connections` sessions are open at a time."""
         counts, most = [0], [0]
-        opened, closed = rowfeed.dialects.sqlite.Session.open.__func__, rowfeed.dialects.sqlite.Session.close
+        opened, closed = (
+            SqliteSession.open.__func__,
+            SqliteSession.close,
+        )
 
         def open_counted(cls, *arguments, **options):
             counts[0] += 1
@@ -843,8 +847,8 @@ class TestThreads:
             closed(self)
             counts[0] -= 1
 
-        monkeypatch.setattr(rowfeed.dialects.sqlite.Session, "open", classmethod(open_counted))
-        monkeypatch.setattr(rowfeed.dialects.sqlite.Session, "close", close_counted)
+        monkeypatch.setattr(SqliteSession, "open", classmethod(open_counted))
+        monkeypatch.setattr(SqliteSession, "close", close_counted)
         list(make(path, batch_size=5, memory_bytes=memory(20), connections=connections))
         assert counts == [0]
         assert 1 <= most[0] <= connections

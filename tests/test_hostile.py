@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from conftest import ENGINES, SEED, fresh
 
 import rowfeed
-from rowfeed.request import Source
+from rowfeed.request.source import Source
 
 LONGEST = {"mariadb": 64, "postgresql": 63}
 """What a name may be long, in characters and in bytes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -13,83 +12,13 @@ import rowfeed
 
 SOURCE = Path(rowfeed.__file__).parent
 
-LAYERS = [
-    {"errors"},
-    {"dates", "ids", "passwords", "plan", "stats", "throttle"},
-    {"exact", "failures"},
-    {"request"},
-    {"rows"},
-    {"samples"},
-    {"dialects._catalogue", "dialects._skip_scan", "dialects._storage"},
-    {"dialects.generic"},
-    {"dialects"},
-    {
-        "dialects._duckdb_dialect",
-        "dialects._mysql_statements",
-        "dialects._mysql_storage",
-        "dialects._mysql_tls",
-        "dialects._mysql_wire",
-        "dialects._postgresql_query",
-        "dialects._sqlite_query",
-    },
-    {"dialects._mysql_columns", "dialects._sqlite_packing"},
-    {"dialects.duckdb", "dialects.mysql", "dialects.postgresql", "dialects.sqlite"},
-    {"dialects.mariadb"},
-    {"layouts.base"},
-    {"layouts.columns", "layouts.grid"},
-    {"layouts"},
-    {"scan", "write"},
-    {"database"},
-    {"read", "retry"},
-    {"listing", "prefetch"},
-    {"batches"},
-    {"options"},
-    {"survey"},
-    {"feed"},
-    {"autoencoder"},
-    {"keras"},
-    {"command"},
-    {
-        "command.backend",
-        "command.comparison",
-        "command.meter",
-        "command.pictures",
-        "command.populate",
-        "command.recipe",
-        "command.stages",
-        "command.words",
-    },
-    {"command.report", "command.steps", "command.verdict"},
-    {"command.arguments", "command.training"},
-    {"command.bench", "command.findings"},
-    {"command.study"},
-    {"demo"},
-    {"cli"},
-    {"__main__"},
-    {""},
-]
-"""The house, ground floor first. A room imports from floors below its own alone; a dialect's or layout's package room
-may name its files. `""` is the package itself."""
-
 
 def modules():
+    """The path of each module, by its name without the package's."""
     return {
         ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix("__init__").removesuffix("."): path
         for path in sorted(SOURCE.rglob("*.py"))
     }
-
-
-def imports(path):
-    """The rowfeed modules that a module imports when it is loaded or run, type checking left out."""
-    tree = ast.parse(path.read_text())
-    checked = [n for n in ast.walk(tree) if isinstance(n, ast.If) and getattr(n.test, "id", "") == "TYPE_CHECKING"]
-    skipped = {id(inner) for node in checked for inner in ast.walk(node)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and id(node) not in skipped and (node.module or "").startswith("rowfeed"):
-            base = node.module.removeprefix("rowfeed").removeprefix(".")
-            for alias in node.names:
-                inner = f"{base}.{alias.name}".removeprefix(".")
-                yield inner if inner in modules() else base
 
 
 def test_public_names():
@@ -112,20 +41,6 @@ def test_public_names():
     assert all(getattr(rowfeed, name).__doc__ for name in rowfeed.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Fed'"):
         _ = rowfeed.Fed
-
-
-def test_every_room_has_a_floor():
-    """LAYERS lists every module once."""
-    assert sorted(name for layer in LAYERS for name in layer) == sorted(modules())
-
-
-@pytest.mark.parametrize("name", modules())
-def test_imports_run_downwards(name):
-    """A room imports from floors below it alone: one direction, no way back."""
-    floor = {room: number for number, layer in enumerate(LAYERS) for room in layer}
-    upwards = [other for other in imports(modules()[name]) if floor[other] >= floor[name] and other != name]
-    allowed = {"database": {"write"}, "feed": {"keras"}}.get(name, set())  # methods that hand over, loaded when called
-    assert set(upwards) <= allowed
 
 
 def test_no_room_is_crowded():

@@ -7,7 +7,9 @@ import pytest
 from engines import ENGINES, opened, read
 
 import rowfeed
-from rowfeed.request import Request, Selection, Source
+from rowfeed.request.request import Request
+from rowfeed.request.selection import Selection
+from rowfeed.request.source import Source
 
 GRID = {"sample": "id", "axes": ("y", "x"), "value": "v", "shape": (2, 3)}
 SAMPLES = 3_000

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from conftest import SERVERS, missing_servers
 
 import rowfeed
-from rowfeed.dialects import mysql, postgresql
+from rowfeed.dialects.mysql import session as mysql
+from rowfeed.dialects.postgresql import session as postgresql
 
 pytestmark = pytest.mark.skipif(certificates.why_missing() is not None, reason=str(certificates.why_missing()))
 

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rowfeed.database import Database, connect
+    from rowfeed.database.database import Database, connect
     from rowfeed.errors import (
         ArgumentError,
         DatabaseError,
@@ -24,26 +24,27 @@ if TYPE_CHECKING:
         MissingIndexWarning,
         SchemaError,
     )
-    from rowfeed.feed import Feed
-    from rowfeed.layouts import Columns, Grid
-    from rowfeed.samples import Samples
+    from rowfeed.feed.feed import Feed
+    from rowfeed.feed.samples import Samples
+    from rowfeed.layouts.columns import Columns
+    from rowfeed.layouts.grid import Grid
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "ArgumentError": "errors",
-    "Columns": "layouts",
+    "Columns": "layouts.columns",
     "DataError": "errors",
-    "Database": "database",
+    "Database": "database.database",
     "DatabaseError": "errors",
     "DependencyError": "errors",
     "Error": "errors",
-    "Feed": "feed",
-    "Grid": "layouts",
+    "Feed": "feed.feed",
+    "Grid": "layouts.grid",
     "MissingIndexWarning": "errors",
-    "Samples": "samples",
+    "Samples": "feed.samples",
     "SchemaError": "errors",
-    "connect": "database",
+    "connect": "database.database",
 }
 
 __all__ = [

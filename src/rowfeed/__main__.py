@@ -1,5 +1,5 @@
 """`python -m rowfeed`."""
 
-from rowfeed.cli import main
+from rowfeed.cli.main import main
 
 raise SystemExit(main())

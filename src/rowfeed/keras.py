@@ -1,6 +1,6 @@
 """Into Keras: `feed.to_keras()` for `fit`, `evaluate` and `predict`, and the denoising autoencoder.
 
-Importing this module imports Keras; nothing else in rowfeed does, but `rowfeed.autoencoder`.
+Importing this module imports Keras; nothing else in rowfeed does, but `rowfeed.models.autoencoder`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from rowfeed.batches import Batch, Batches
 from rowfeed.errors import ArgumentError, DependencyError
-from rowfeed.feed import Feed
+from rowfeed.feed.feed import Feed
+from rowfeed.layouts.structure import Batch
+from rowfeed.reading.batches import Batches
 
 try:
     import keras
@@ -25,7 +26,7 @@ except ModuleNotFoundError as missing:
         "Keras takes TensorFlow where nothing is named."
     ) from missing
 
-from rowfeed.autoencoder import DenoisingAutoencoder
+from rowfeed.models.autoencoder import DenoisingAutoencoder
 
 __all__ = ["DenoisingAutoencoder", "KerasFeed"]
 

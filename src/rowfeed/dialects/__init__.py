@@ -1,8 +1,8 @@
-"""One room per database engine: all that is special about it.
+"""A folder per database engine: all that is special about it.
 
-A room is a module named as SQLAlchemy names the engine, with a class `Session`. It inherits from
-`rowfeed.dialects.generic.Session`, which does everything with plain SQL and plain rows, and overrides what its engine
-does faster or otherwise. Adding an engine is adding a file here; a second file of an engine begins with an underscore.
+A folder is named as SQLAlchemy names the engine and has a module `session` with a class `Session`. It inherits from
+`rowfeed.dialects.session.Session`, which does everything with plain SQL and plain rows, and overrides what its engine
+does faster or otherwise. Adding an engine is adding a folder here.
 """
 
 from __future__ import annotations
@@ -11,10 +11,16 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import cast
 
-from rowfeed.dialects.generic import Session
+from rowfeed.dialects.session import Session
+
+SAME_AS = {"mariadb": "mysql"}
+"""Engines that have the folder of another one."""
 
 
 def session_class(engine_name: str) -> type[Session]:
-    """The session of an engine, by SQLAlchemy's name of it; the generic one where it has no room."""
-    module = f"{__name__}.{engine_name}"
-    return cast("type[Session]", import_module(module).Session) if find_spec(module) else Session
+    """The session of an engine, by SQLAlchemy's name of it; the generic one where it has no folder."""
+    folder = f"{__name__}.{SAME_AS.get(engine_name, engine_name)}"
+    found = find_spec(folder)
+    if found is None or found.submodule_search_locations is None:
+        return Session
+    return cast("type[Session]", import_module(f"{folder}.session").Session)

@@ -9,24 +9,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from rowfeed.dates import is_date
 from rowfeed.errors import ArgumentError, DataError
-from rowfeed.layouts.base import (
-    Array,
-    Layout,
+from rowfeed.layouts.arguments import (
     checked_choice,
     checked_date_fill,
     checked_dtype,
     checked_fill,
     checked_names,
-    filled,
-    put,
     unchanged_array,
 )
-from rowfeed.request import ColumnData, Selection, Source, TableLike, Value, Where
+from rowfeed.layouts.base import Array, Layout, filled, put
+from rowfeed.request.request import ColumnData
+from rowfeed.request.selection import Selection, Value
+from rowfeed.request.source import Source, TableLike, Where
+from rowfeed.values.dates import is_date
 
 if TYPE_CHECKING:
-    from rowfeed.dialects.generic import Session
+    from rowfeed.dialects.session import Session
 
 
 @dataclass(frozen=True, eq=False)

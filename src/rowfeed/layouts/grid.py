@@ -11,22 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rowfeed.errors import ArgumentError, DataError
-from rowfeed.exact import to_dtype
-from rowfeed.layouts.base import (
-    Array,
-    Layout,
-    checked_choice,
-    checked_dtype,
-    checked_fill,
-    checked_names,
-    filled,
-    put,
-    unchanged_array,
-)
-from rowfeed.request import Axis, ColumnData, Selection, Source, TableLike, Value, Where
+from rowfeed.layouts.arguments import checked_choice, checked_dtype, checked_fill, checked_names, unchanged_array
+from rowfeed.layouts.base import Array, Layout, filled, put
+from rowfeed.request.request import ColumnData
+from rowfeed.request.selection import Axis, Selection, Value
+from rowfeed.request.source import Source, TableLike, Where
+from rowfeed.values.numbers import to_dtype
 
 if TYPE_CHECKING:
-    from rowfeed.dialects.generic import Session
+    from rowfeed.dialects.session import Session
 
 UNLOAD_CELLS = 4_000_000
 """Cells that `unload` looks at in one chunk."""

@@ -1,0 +1,1 @@
+"""`rowfeed bench`: what each stage between a table and training costs."""

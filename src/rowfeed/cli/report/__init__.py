@@ -1,0 +1,1 @@
+"""Pages and pictures. Draws what it is given, and knows neither databases nor models."""

@@ -1,0 +1,1 @@
+"""`rowfeed train`: train an autoencoder on a table, and judge it."""

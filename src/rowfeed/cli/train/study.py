@@ -1,0 +1,134 @@
+"""A study: train on a table, compare, and leave the model, the pictures and the report in a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rowfeed.cli import backend
+from rowfeed.cli.backend import quiet_stderr
+from rowfeed.cli.report import pictures
+from rowfeed.cli.report.page import Picture
+from rowfeed.cli.report.pictures import LIGHT, WIDE, Theme
+from rowfeed.cli.train.comparison import Comparison, compare
+from rowfeed.cli.train.findings import Findings
+from rowfeed.cli.train.recipe import Recipe
+from rowfeed.cli.train.training import Say, Training, train
+from rowfeed.database.database import Database
+from rowfeed.feed.feed import Feed
+from rowfeed.feed.samples import SamplesLike
+from rowfeed.layouts.columns import Columns
+from rowfeed.layouts.grid import Grid
+
+EXAMPLES = 10
+"""Validation samples in the picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What to train on, how, and where to leave what comes out.
+
+    Args:
+        db: Where the tables are.
+        grid: The samples: two axes.
+        samples: Which; see `Feed`.
+        recipe: How to train.
+        out: A directory; made if it is not there.
+        noun: What the samples are, for people: `handwritten digits`.
+        labels: A label of each sample: the picture then shows a sample of each. None: it shows the first ids.
+        limits: Further arguments of the feed: `throttle`, `memory_bytes`, `max_scanned_rows`.
+    """
+
+    db: Database
+    grid: Grid
+    samples: SamplesLike
+    recipe: Recipe
+    out: Path
+    noun: str
+    labels: Columns | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
+
+    def run(self, say: Say, terminal: bool) -> Comparison:
+        """Train, compare, write everything, and say how it goes.
+
+        Args:
+            say: Gets the lines.
+            terminal: Whether Keras may draw on the standard output.
+
+        Raises:
+            DependencyError: Something is not installed; seen before any work is done.
+        """
+        check_packages()
+        self.out.mkdir(parents=True, exist_ok=True)
+        recipe = self.recipe
+        feed = Feed(
+            self.db,
+            self.grid,
+            self.grid,
+            samples=self.samples,
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+            **self.limits,
+        )
+        training = train(feed, self.grid.sample_shape, recipe, say, terminal)
+        positions, captions = self._shown(training.validation)
+        comparison = compare(training.model, training.train, training.validation, positions)
+        findings = Findings(self.db, self.grid, recipe, self.noun, training, comparison)
+        say(findings.table())
+        self._write(training, findings, captions)
+        for name in ("model.keras", "history.png", "denoised.png", "report.html"):
+            say(f"Wrote {self.out / name}")
+        return comparison
+
+    def _shown(self, validation: Feed) -> tuple[npt.NDArray[np.int64], Sequence[str]]:
+        """Positions of the samples to show among the validation samples, and their captions."""
+        ids = validation.sample_ids
+        if self.labels is None:
+            return np.arange(min(EXAMPLES, ids.size)), [str(name) for name in ids[:EXAMPLES].tolist()]
+        labels = Feed(self.db, self.labels, samples=ids, shuffle=False).arrays()
+        found, first = np.unique(labels, return_index=True)
+        return first[:EXAMPLES], [str(label) for label in found[:EXAMPLES].tolist()]
+
+    def _write(self, training: Training, findings: Findings, captions: Sequence[str]) -> None:
+        with quiet_stderr():
+            training.model.save(self.out / "model.keras")
+        comparison = findings.comparison
+        errors = {"noisy": comparison.noisy, "pca": comparison.pca}
+
+        @cache
+        def denoised(theme: Theme, inches: float) -> bytes:
+            return pictures.denoised(comparison.examples, captions, theme, inches)
+
+        @cache
+        def history(theme: Theme, inches: float) -> bytes:
+            return pictures.history(training.history, errors, theme, inches)
+
+        (self.out / "denoised.png").write_bytes(denoised(LIGHT, WIDE))
+        (self.out / "history.png").write_bytes(history(LIGHT, WIDE))
+        which = f"one for each {self.labels.values[0]}" if self.labels else f"the first by {self.grid.sample}"
+        shown = (
+            Picture(
+                "Noisy, denoised, original",
+                f"Validation samples, {which}. The model is given the noisy picture and makes the denoised one. "
+                f"Axis {self.grid.axes[0]} runs down, {self.grid.axes[1]} to the right.",
+                denoised,
+            ),
+            Picture(
+                "How the error fell",
+                "Mean squared error by epoch, on training and on validation samples, both with new noise in each "
+                "epoch. Dashed: the noisy validation samples themselves, and the PCA.",
+                history,
+            ),
+        )
+        (self.out / "report.html").write_text(findings.report(shown).html(), encoding="utf-8")
+
+
+def check_packages() -> None:
+    """Raises DependencyError where something that a study needs beside Keras is not installed."""
+    backend.check_packages("the pictures and the comparison", matplotlib="matplotlib", sklearn="scikit-learn")

@@ -1,0 +1,121 @@
+"""Training a denoising autoencoder from a feed, and what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from rowfeed.cli.train.recipe import Recipe
+from rowfeed.cli.train.stopwatch import Stopwatch, TimedFeed
+from rowfeed.errors import Error
+from rowfeed.feed.feed import Feed
+from rowfeed.keras import DenoisingAutoencoder
+from rowfeed.layouts.structure import Batch
+
+Say = Callable[[str], None]
+"""Where lines of progress go."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What a training left.
+
+    Args:
+        model: The trained model.
+        train: The feed it learned from.
+        validation: The feed it was judged by: noisy samples in ascending order of their ids, and the clean ones.
+        history: `loss` and `val_loss`, one number an epoch: mean squared errors.
+        rows: Rows that the queries of the training returned, validation included.
+        seconds: All of `fit`, from the call to the return.
+        stopwatch: The training part of each epoch.
+    """
+
+    model: DenoisingAutoencoder
+    train: Feed
+    validation: Feed
+    history: dict[str, list[float]]
+    rows: int
+    seconds: float
+    stopwatch: Stopwatch
+
+    @property
+    def samples_per_second(self) -> float:
+        return self.stopwatch.samples_per_second(self.train.sample_ids.size)
+
+
+def train(feed: Feed, shape: tuple[int, ...], recipe: Recipe, say: Say, terminal: bool) -> Training:
+    """Train a new model; say its summaries and how it goes.
+
+    Args:
+        feed: Samples as x and as y.
+        shape: One sample's.
+        recipe: How to train.
+        say: Gets the lines.
+        terminal: Whether Keras may draw its progress bar on the standard output; else `say` gets a line an epoch.
+    """
+    training, validation = feed.split(1 - recipe.validation, recipe.validation)
+    model = DenoisingAutoencoder(shape, noise=recipe.noise, value_range=recipe.value_range, seed=recipe.seed)
+    if recipe.value_range is None:
+        model.adapt(training.batches())
+
+    noisy = model.corruption()
+
+    def corrupt(batch: Batch, rng: np.random.Generator) -> Batch:
+        clean, target = batch
+        return noisy(clean, rng), target
+
+    validation = validation.replace(shuffle=False, transform=corrupt)
+    for part in (model.encoder, model.decoder):
+        part.summary(print_fn=say, line_length=78)
+    rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, len(training) * recipe.epochs)
+    model.compile(keras.optimizers.Adam(rate), loss="mse")
+
+    timed, judged, before = TimedFeed(training), TimedFeed(validation), training.stats().rows
+    stopwatch, lines = Stopwatch(timed), [] if terminal else [Lines(recipe.epochs, say)]
+    start = time.perf_counter()
+    try:
+        history = model.fit(
+            timed,
+            validation_data=judged,
+            epochs=recipe.epochs,
+            callbacks=[stopwatch, *lines],
+            verbose=1 if terminal else 0,
+        )
+    except Exception as error:
+        cause = timed.error or judged.error
+        if cause is None or cause is error:
+            raise
+        raise cause from error
+    finally:
+        timed.close()
+        judged.close()
+    seconds = time.perf_counter() - start
+    losses = {name: [float(loss) for loss in history.history[name]] for name in ("loss", "val_loss")}
+    if not np.isfinite(sum(losses["loss"] + losses["val_loss"])):
+        raise Error(
+            f"expected losses that stay finite; got learning_rate={recipe.learning_rate:g}, with which training "
+            "diverged. Pass a smaller one."
+        )
+    rows = training.stats().rows - before + validation.stats().rows
+    return Training(model, training, validation, losses, rows, seconds, stopwatch)
+
+
+class Lines(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
+    """One line an epoch, without colour and without going back."""
+
+    def __init__(self, epochs: int, say: Say) -> None:
+        super().__init__()
+        self._epochs, self._say, self._start = epochs, say, 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        number = f"{epoch + 1:>{len(str(self._epochs))}}/{self._epochs}"
+        losses = f"loss {logs['loss']:<10.4g} validation {logs['val_loss']:<10.4g}"
+        self._say(f"epoch {number}  {losses} {time.perf_counter() - self._start:.1f} s")

@@ -1,0 +1,120 @@
+"""What a database says of its tables, as SQLAlchemy reflects it."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+
+from rowfeed.errors import SchemaError
+from rowfeed.request.source import Source
+
+
+class Catalogue(abc.ABC):
+    """Tables, their columns, keys and indexes; an engine's session overrides what its own catalogue tells better."""
+
+    _connection: sa.Connection
+    _label: str
+
+    @abc.abstractmethod
+    def _translated(self) -> AbstractContextManager[None]:
+        """Turns errors of the driver into those of rowfeed."""
+
+    @abc.abstractmethod
+    def _execute(self, query: sa.Executable) -> sa.CursorResult[Any]:
+        """The gate through which statements go."""
+
+    @abc.abstractmethod
+    def _as_sent(self, compiled: sa.Compiled) -> str:
+        """A statement without parameters as the database sees it."""
+
+    @cached_property
+    def _indexes(self) -> dict[tuple[str | None, str], set[str]]:
+        """What `indexed` has found so far: the columns that an index of a table starts with."""
+        return {}
+
+    def check(self, source: Source, columns: Iterable[str]) -> None:
+        """Whether the table and its columns are there.
+
+        Raises:
+            SchemaError: One is not. Says which come close.
+        """
+        if source.name is None:
+            source.select({str(i): name for i, name in enumerate(columns)})
+            return
+        schema, table = source.name
+        with self._translated():
+            inspector = sa.inspect(self._connection)
+            try:
+                found = self._column_names(inspector, schema, table)
+            except sa.exc.NoSuchTableError:
+                names = [*inspector.get_table_names(schema=schema), *inspector.get_view_names(schema=schema)]
+                raise SchemaError(
+                    f"expected a table or view {source.label!r}; got none of that name in {self._label}."
+                    f"{_close(table, names)}"
+                ) from None
+        for name in columns:
+            if name not in found:
+                raise SchemaError(
+                    f"expected a column {name!r} in {source.label}; got columns {found}.{_close(name, found)}"
+                )
+
+    def _column_names(self, inspector: sa.Inspector, schema: str | None, table: str) -> list[str]:
+        return [column["name"] for column in inspector.get_columns(table, schema=schema)]
+
+    def missing_index(self, source: Source, column: str) -> str | None:
+        """The CREATE INDEX that would let requests find their samples; None where there is one, or no telling."""
+        if source.name is None:
+            return None
+        schema, table = source.name
+        with self._translated():
+            if self.indexed(source, column) or table in sa.inspect(self._connection).get_view_names(schema=schema):
+                return None
+        described = sa.Table(table, sa.MetaData(), sa.Column(column, sa.Integer), schema=schema)
+        dialect, name = self._connection.dialect, f"{table}_{column}"
+        longest = dialect.max_index_name_length or dialect.max_identifier_length
+        index = sa.Index(name if len(name) <= longest else f"{name[: longest - 4]}_idx", described.c[column])
+        return self._as_sent(sa.schema.CreateIndex(index).compile(self._connection))
+
+    def indexed(self, source: Source, column: str) -> bool:
+        """Whether an index of a table starts with a column; False where there is no telling.
+
+        Asked of the database once a session.
+        """
+        if source.name is None:
+            return False
+        if source.name not in self._indexes:
+            with self._translated():
+                self._indexes[source.name] = self._leading_columns(sa.inspect(self._connection), *source.name)
+        return column in self._indexes[source.name]
+
+    def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
+        """The columns that a key or an index of a table starts with."""
+        keys: list[Any] = [inspector.get_pk_constraint(table, schema=schema)["constrained_columns"]]
+        keys += [index["column_names"] for index in inspector.get_indexes(table, schema=schema)]
+        keys += [unique["column_names"] for unique in inspector.get_unique_constraints(table, schema=schema)]
+        return {key[0] for key in keys if key and key[0]}
+
+    def table_rows(self, source: Source) -> int:
+        """The rows of a table, those that `where` leaves out included: what a scan passes."""
+        return int(self._execute(Source(source.table).select({}).add_columns(sa.func.count())).scalar_one())
+
+    def primary_key(self, source: Source) -> tuple[str, ...]:
+        """The columns of the table's declared primary key; none for a view or a selectable."""
+        if source.name is None:
+            return ()
+        schema, table = source.name
+        with self._translated():
+            return tuple(sa.inspect(self._connection).get_pk_constraint(table, schema=schema)["constrained_columns"])
+
+
+def _close(name: str, names: Iterable[str]) -> str:
+    by_lower: dict[str, str] = {n.lower(): n for n in names}
+    close: Callable[..., list[str]] = get_close_matches
+    found = [by_lower[n] for n in close(name.lower(), by_lower, n=1, cutoff=0.6)]
+    return f" Did you mean {found[0]!r}?" if found else " Check the spelling and the database."

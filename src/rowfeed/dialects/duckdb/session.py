@@ -1,0 +1,301 @@
+"""DuckDB, through its own Python API: a result comes as one numpy array per column.
+
+DuckDB keeps columns, finds rows by scanning what its zone maps do not rule out, and uses all cores for one query: so
+one join with the wanted ids, and no index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from datetime import timedelta
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from rowfeed.dialects import session as generic
+from rowfeed.dialects.duckdb.dialect import Dialect
+from rowfeed.request.request import ColumnData, Request
+from rowfeed.request.selection import Selection
+from rowfeed.request.source import Source
+from rowfeed.values.dates import clock
+from rowfeed.values.ids import IdKind, Ids, narrowed, objects_of, sort_ids
+from rowfeed.values.numbers import decimals_fit, to_dtype
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rowfeed.database.database import Database
+
+INTEGERS = {f"{sign}{size}INT" for sign, size in product(("", "U"), ("TINY", "SMALL", "BIG"))} | {"INTEGER", "UINTEGER"}
+"""The integers that arrive as themselves; HUGEINT would arrive as float64."""
+
+TEXTS = {"VARCHAR", "UUID", "BLOB"}
+"""The types of ids that are text here."""
+
+NUMBERS = INTEGERS | {"BOOLEAN", "FLOAT", "DOUBLE"}
+
+RUN_OF = 2
+"""From so many neighbours on, the ends of a run are bound and not its ids."""
+
+DECIMAL_DIGITS = 15
+"""A DECIMAL of so many digits, made a DOUBLE, is the nearest one."""
+
+
+class UnsignedBigInteger(sa.types.UserDefinedType[int]):
+    """UBIGINT."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "UBIGINT"
+
+
+class Session(generic.Session):
+    """A session on a DuckDB file."""
+
+    def __init__(self, connection: sa.Connection, database: Database) -> None:
+        super().__init__(connection, database)
+        self._own = isinstance(connection.dialect, Dialect)
+        self._types: dict[Selection, dict[str, str]] = {}
+        self._driver: Any = connection.connection.dbapi_connection
+
+    @classmethod
+    def refuse(cls, url: sa.URL) -> str | None:
+        if url.database in (None, "", ":memory:") or str(url.database).startswith(":memory:"):
+            return (
+                "expected a DuckDB file, duckdb:///path/to/file.duckdb; got a database in memory, which belongs to one "
+                "connection. Write it to a file, for example with ATTACH and COPY FROM DATABASE."
+            )
+        return None
+
+    @classmethod
+    def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
+        sa.dialects.registry.register(Dialect.scheme, Dialect.__module__, "Dialect")
+        config = {"enable_external_access": "false", **database.url.query}
+        config.pop("read_only", None)
+        options = {"config": config, "read_only": read_only}
+        url = sa.URL.create(Dialect.scheme, database=database.url.database)
+        return sa.create_engine(url, connect_args=options, poolclass=NullPool, hide_parameters=True)
+
+    def interrupt(self) -> None:
+        if self._own:
+            with suppress(self._driver.module.Error):
+                self._driver.duckdb.interrupt()
+
+    # What is there
+
+    def indexed(self, source: Source, column: str) -> bool:
+        """False: an index would not be used."""
+        return False
+
+    def missing_index(self, source: Source, column: str) -> str | None:
+        """None, for the same reason."""
+        return None
+
+    def sample_ids(self, source: Source, column: str) -> Ids:
+        rows = source.select({"sample": column}).subquery("r")
+        if self._plain_rows or not self._own or self._types_of(rows)["sample"] not in INTEGERS:
+            return super().sample_ids(source, column)
+        ids = self._fetch(sa.select(rows.c.sample).distinct())["sample"]
+        if _has_null(ids):
+            return super().sample_ids(source, column)
+        return narrowed(sort_ids(np.asarray(ids).astype(np.uint64 if ids.dtype == np.uint64 else np.int64)))
+
+    def id_ends(self, source: Source, column: str) -> None:
+        """Nothing: one query goes through a table on all cores already."""
+
+    def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        return sa.collate(column, "binary")
+
+    def _types_of(self, rows: sa.Subquery) -> dict[str, str]:
+        result = self._execute(sa.select(rows).limit(0))
+        description: Any = result.cursor.description
+        return {column[0]: str(column[1]) for column in description}
+
+    # Reading
+
+    def _fetch(self, query: sa.Select[Any], parameters: dict[str, Any] | None = None) -> dict[str, npt.NDArray[Any]]:
+        """A result as one array per column, masked where it is NULL."""
+        with self._translated():
+            result = self._connection.execute(query, parameters or {})
+            cursor: Any = result.cursor
+            try:
+                columns: dict[str, npt.NDArray[Any]] = cursor.fetchnumpy()
+            except self._driver.module.Error as error:
+                raise sa.exc.DBAPIError("", None, error) from error
+            result.close()
+            return columns
+
+    def _read_columns(self, request: Request) -> ColumnData | None:
+        selection = request.selection
+        if not self._own or selection.order or selection.has_dates:
+            return None
+        if selection not in self._types:
+            self._types[selection] = self._types_of(selection.rows)
+        types = self._types[selection]
+        text = request.ids.dtype.kind == "T"
+        if types["sample"] not in (TEXTS if text else INTEGERS):
+            return None
+        if not all(types[f"axis{i}"] in INTEGERS for i in range(len(selection.axes))):
+            return None
+        if not all(types[f"value{i}"] in NUMBERS or _short(types[f"value{i}"]) for i in range(len(selection.values))):
+            return None
+        return _columns(request, self._fetch(*_query(request, types, self._kind(request))), types)
+
+    def _of_request(self, query: sa.Select[Any], request: Request) -> Iterator[tuple[sa.Select[Any], dict[str, Any]]]:
+        if self._plain_rows or not self._own:
+            yield from super()._of_request(query, request)
+            return
+        wanted, bound = _wanted(request, self._kind(request))
+        rows = request.selection.rows
+        yield query.select_from(rows.join(wanted, wanted.c.id == rows.c.sample)), bound
+
+    def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
+        """Dates as text, of which Python has not all; instants have their zone in it."""
+        if not self._own:
+            return super()._row_columns(selection)
+        if selection not in self._types:
+            self._types[selection] = self._types_of(selection.rows)
+        dated = [
+            self._types[selection][column.name].startswith(("DATE", "TIME", "INTERVAL")) for column in selection.rows.c
+        ]
+        return [
+            sa.cast(column, sa.String).label(column.name) if date and column.name.startswith("value") else column
+            for column, date in zip(selection.rows.c, dated, strict=True)
+        ]
+
+    # Writing
+
+    has_uuids = True
+
+    def key_type(self, ids: Ids, kind: IdKind) -> Any:
+        return UnsignedBigInteger() if ids.dtype == np.uint64 else super().key_type(ids, kind)
+
+    def key_objects(self, ids: Ids, kind: IdKind) -> list[Any]:
+        """UUIDs as text, which INSERT casts; DuckDB scans no array of them."""
+        return objects_of(ids, IdKind.TEXT if kind is IdKind.UUIDS else kind)
+
+    def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Integers end at 2^63 - 1, as the column type is a signed one."""
+        if values.dtype.kind == "u":
+            return np.asarray(values > np.iinfo(np.int64).max)
+        return super().unstorable(values)
+
+    def clock_objects(self, times: Sequence[timedelta]) -> list[Any]:
+        return [clock(elapsed) for elapsed in times]
+
+    def _transaction(self) -> AbstractContextManager[Any]:
+        transaction = self._connection.begin()
+        if self._own:
+            self._driver.begin()
+        return transaction
+
+    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
+        if not self._own:
+            super()._insert(table, columns)
+        elif columns[0]:
+            self._driver.insert(self._connection.dialect.identifier_preparer, table, _arrays(table, columns))
+
+
+def _has_null(column: npt.NDArray[Any]) -> bool:
+    """Whether a column of a result has a NULL; most have none, and do without `numpy.ma`, which takes 22 ms to load."""
+    return type(column) is not np.ndarray and bool(np.ma.is_masked(column))
+
+
+def _short(kind: str) -> bool:
+    return kind.startswith("DECIMAL(") and int(kind[8:].split(",")[0]) <= DECIMAL_DIGITS
+
+
+def _numbered(request: Request) -> bool:
+    """Whether rows come with the number of their sample, from 1 on, instead of its id: text, and what is no int64."""
+    return request.ids.dtype.kind != "i"
+
+
+def _query(request: Request, types: dict[str, str], kind: IdKind) -> tuple[sa.Select[Any], dict[str, Any]]:
+    """The rows of the wanted samples, and what is bound."""
+    selection = request.selection
+    rows, (wanted, bound) = selection.rows, _wanted(request, kind)
+    sample = sa.collate(rows.c.sample, "binary") if types["sample"] == "VARCHAR" else rows.c.sample
+    columns: list[sa.ColumnElement[Any]] = [(wanted.c.n if _numbered(request) else wanted.c.id).label("n")]
+    columns += [rows.c[f"axis{i}"] for i in range(len(selection.axes))]
+    for i in range(len(selection.values)):
+        value = rows.c[f"value{i}"]
+        columns.append(value if types[f"value{i}"] in NUMBERS else sa.cast(value, sa.Double).label(f"value{i}"))
+    return sa.select(*columns).select_from(rows.join(wanted, wanted.c.id == sample)), bound
+
+
+def _wanted(request: Request, kind: IdKind) -> tuple[sa.Subquery, dict[str, Any]]:
+    """The wanted ids, and their numbers where rows need them, as a table; and what is bound.
+
+    Runs of neighbours are counted out by DuckDB: taking an id from a list costs it more than the rows do.
+    """
+    ids, lasts, numbered = _list("rowfeed_ids"), _list("rowfeed_lasts"), _numbered(request)
+    long_runs = None if numbered else request.long_runs(RUN_OF)
+    if long_runs is not None:
+        runs = sa.select(sa.func.unnest(ids).label("low"), sa.func.unnest(lasts).label("high")).subquery("e")
+        each = sa.func.unnest(sa.func.generate_series(runs.c.low, runs.c.high))
+        low, high = (end.tolist() for end in long_runs)
+        return sa.select(each.label("id")).subquery("w"), {"rowfeed_ids": low, "rowfeed_lasts": high}
+    number = [sa.func.generate_subscripts(ids, sa.literal_column("1")).label("n")] if numbered else []
+    listed = sa.select(sa.func.unnest(ids).label("id"), *number).subquery("w")
+    return listed, {"rowfeed_ids": objects_of(request.ids, kind)}
+
+
+def _list(name: str) -> sa.BindParameter[Any]:
+    return sa.bindparam(name, type_=sa.types.NullType())
+
+
+def _columns(request: Request, found: dict[str, npt.NDArray[Any]], types: dict[str, str]) -> ColumnData | None:
+    """The columns of a result; None where a row must be looked at, which then is named or read by itself."""
+    selection = request.selection
+    if any(_has_null(found[f"axis{i}"]) for i in range(len(selection.axes))):
+        return None
+    names = np.asarray(found["n"])
+    sample = names - 1 if _numbered(request) else request.positions(names)
+    cells = selection.cells_of([np.asarray(found[f"axis{i}"]) for i in range(len(selection.axes))], sample.size)
+    if cells is None:
+        return None
+    cell, inside = cells
+    if inside is not None:
+        sample, cell = sample[inside], cell[inside]
+    values = []
+    for i, value in enumerate(selection.values):
+        data = found[f"value{i}"] if inside is None else found[f"value{i}"][inside]
+        if types[f"value{i}"] not in NUMBERS and not decimals_fit(np.asarray(data), value.dtype):
+            return None
+        where = request.locate(value.name, sample)
+        if not _has_null(data):
+            values.append(to_dtype(np.asarray(data), value.dtype, where))
+        elif selection.null != "fill":
+            return None
+        else:
+            values.append(_filled(data, value.dtype, selection.fill, where))
+    return ColumnData(request, sample, cell, tuple(values))
+
+
+def _filled(data: Any, dtype: np.dtype[Any], fill: float, where: Callable[[int], str]) -> npt.NDArray[Any]:
+    result = np.full(data.size, fill, dtype)
+    given = np.flatnonzero(~np.ma.getmaskarray(data))
+    result[given] = to_dtype(np.asarray(data)[given], dtype, lambda index: where(int(given[index])))
+    return result
+
+
+def _arrays(table: sa.Table, columns: tuple[list[Any], ...]) -> list[npt.NDArray[Any]]:
+    """The columns of a table as the arrays that DuckDB can scan."""
+    dtypes = {
+        UnsignedBigInteger: "u8",
+        sa.SmallInteger: "i2",
+        sa.Integer: "i4",
+        sa.BigInteger: "i8",
+        sa.REAL: "f4",
+        sa.Double: "f8",
+        sa.Date: "M8[us]",
+        sa.DateTime: "M8[us]",
+    }
+    types = [type(column.type) for column in table.columns]
+    return [np.array(data, dtypes.get(kind, object)) for kind, data in zip(types, columns, strict=True)]

@@ -1,0 +1,357 @@
+"""Any engine that SQLAlchemy knows: standard SQL and plain rows. Slower than an engine's own way, same results."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from rowfeed.access.failures import Failure, Translation
+from rowfeed.dialects.catalogue import Catalogue
+from rowfeed.dialects.storage import Storage
+from rowfeed.errors import ArgumentError, DataError, SchemaError
+from rowfeed.request.plain_rows import to_columns
+from rowfeed.request.request import ColumnData, Request
+from rowfeed.request.selection import Selection
+from rowfeed.request.source import Source
+from rowfeed.values.ids import TEXT, IdKind, Ids, check_kind, ids_from_objects, merged, namer, objects_of, sort_ids
+
+if TYPE_CHECKING:
+    from rowfeed.database.database import Database
+
+IDS_PER_QUERY = 500
+"""Parameters that any engine takes in one statement (Oracle and old SQLite: 1,000)."""
+
+IDS_PER_FETCH = 8_192
+"""Ids that are Python objects at one time, before they are an array."""
+
+SERVERS_SHARE = 0.9
+"""The share of `timeout_s` after which a server ends a query, so that its own word comes before the watchdog's."""
+
+PROBED_ROWS = 10_000
+"""Rows of an index that are looked at to learn how many a sample has."""
+
+
+class Session(Storage, Catalogue):
+    """One open connection. It belongs to the thread that opened it; only `interrupt` may be called from another.
+
+    Use as a context manager: leaving it closes the connection.
+    """
+
+    remote = False
+    """Whether a network, which may stall, lies between."""
+
+    streams = True
+    """Whether a long result is left with the server until it is fetched; else the driver holds it as it came."""
+
+    def __init__(self, connection: sa.Connection, database: Database) -> None:
+        self._connection = connection
+        self._plain_rows = database.plain_rows
+        self._label = database.label
+        self._query_limit_s = database.timeout_s * SERVERS_SHARE
+        self._translation = self._translation_of(database)
+
+    @classmethod
+    def open(cls, database: Database, *, read_only: bool = True) -> Self:
+        """Connect. Where the connection comes from the user's own engine, it does not go back into its pool."""
+        database = replace(database, url=database.full_url())  # its source is asked once
+        with cls._translation_of(database)(Exception):  # a driver may refuse an option in any way: TypeError, OSError
+            if database.engine is None:
+                connection = cls._kept_engine(database, read_only).connect()
+            else:
+                connection = database.engine.connect()
+                connection.detach()
+            session = cls(connection, database)
+            if read_only:
+                session._protect()
+            return session
+
+    @classmethod
+    def refuse(cls, url: sa.URL) -> str | None:
+        """Why a feed cannot read from such a URL; None where it can."""
+        return None
+
+    @classmethod
+    def failure(cls, error: BaseException) -> Failure:
+        """What is to be done about an error of the driver."""
+        return Failure.PERMANENT
+
+    @classmethod
+    def _translation_of(cls, database: Database) -> Translation:
+        return Translation(database.url, database.timeout_s, cls.failure)
+
+    @classmethod
+    def _kept_engine(cls, database: Database, read_only: bool) -> sa.Engine:
+        """SQLAlchemy's engine of the last session, where that was opened with the same URL, password included."""
+        # Not by the URL, which would show its password in this frame, nor by its own hash, which leaves that out.
+        key = hash(database.url.render_as_string(hide_password=False)), read_only
+        engine = database.engines.get(key)
+        if engine is None:
+            engine = cls._engine(database, read_only=read_only)
+            database.engines.clear()  # a password that is another at each connection must not pile them up
+            database.engines[key] = engine
+        return engine
+
+    @classmethod
+    def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
+        return sa.create_engine(database.url, poolclass=NullPool, hide_parameters=True)
+
+    def _protect(self) -> None:
+        """Make the session read-only, as far as the engine lets us."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection. Harmless when it is broken or closed."""
+        try:
+            self._connection.close()
+        except sa.exc.SQLAlchemyError:
+            self._connection.invalidate()
+
+    def interrupt(self) -> None:
+        """End the running query from another thread, where the engine can; else do nothing."""
+
+    def sample_kind(self, source: Source, column: str) -> IdKind | None:
+        """What a column of sample ids is made of, judged by the first row; None without rows."""
+        ids = source.select({"sample": column}).subquery("r")
+        found = self._execute(sa.select(ids.c.sample).where(ids.c.sample.is_not(None)).limit(1)).first()
+        if found is None:
+            return None
+        return ids_from_objects(tuple(found), source.label, column)[0]
+
+    def sample_ids(self, source: Source, column: str) -> Ids:
+        """The distinct ids of a column, ascending.
+
+        Raises:
+            DataError: One is NULL.
+            SchemaError: They are not of one kind, or of none that can be an id.
+        """
+        ids = source.select({"sample": column}).subquery("r").c.sample
+        kind = self.sample_kind(source, column)
+        distinct = self._bytewise(ids) if kind is IdKind.TEXT else ids
+        query = sa.select(ids) if distinct is None else sa.select(distinct).distinct()
+        integers: dict[str, bytearray] = {"i": bytearray(), "u": bytearray()}
+        texts: list[Ids] = [np.empty(0, TEXT)]
+        with self._translated():
+            result = self._execute(query.execution_options(stream_results=self.streams))
+            for rows in result.partitions(IDS_PER_FETCH):
+                found, part = ids_from_objects([row[0] for row in rows], source.label, column)
+                kind = kind or found
+                if found is not kind and (found, kind) != (IdKind.TEXT, IdKind.UUIDS):  # some drivers' UUIDs are text
+                    raise SchemaError(
+                        f"expected sample ids of one kind; got {' and '.join(sorted({found.value, kind.value}))} in "
+                        f"{source.label}.{column}. CAST them in a selectable, or restrict the rows with where=."
+                    )
+                if found is IdKind.INTEGERS:
+                    integers[part.dtype.kind] += sort_ids(part).tobytes()
+                else:
+                    texts.append(sort_ids(part))
+        parts = [np.frombuffer(integers["i"], np.int64), np.frombuffer(integers["u"], np.uint64)]
+        return merged([*parts, *texts], f"{source.label}.{column}")
+
+    def id_ends(self, source: Source, column: str) -> tuple[int, int] | None:
+        """The first and the last id of all rows of a table, where they are integers in an index, none of them NULL."""
+        integers = self.indexed(source, column) and self.sample_kind(source, column) is IdKind.INTEGERS
+        if not integers or self._has_null(source, column):
+            return None
+        low, high = tuple(self._execute(sa.select(*Source(source.table).ends(column))).one())
+        return (low, high) if type(low) is type(high) is int else None
+
+    def _rows_per_sample(self, source: Source, column: str) -> float:
+        """About how many rows a sample has, from the first ones of an index; 1 where no index tells."""
+        if source.where is not None or not self.indexed(source, column):
+            return 1.0
+        ids = source.select({"sample": column}).subquery("r").c.sample
+        first = sa.select(ids).order_by(ids).limit(PROBED_ROWS).subquery("f").c.sample
+        rows, distinct = tuple(self._execute(sa.select(sa.func.count(), sa.func.count(first.distinct()))).one())
+        return float(rows / max(1, distinct))
+
+    def _skips(self, source: Source, column: str, least: int) -> bool:
+        """Whether to go from id to id: a sample has at least so many rows, and no id is NULL, which would be missed."""
+        return self._rows_per_sample(source, column) >= least and not self._has_null(source, column)
+
+    def _has_null(self, source: Source, column: str) -> bool:
+        ids = source.select({"sample": column}).subquery("r").c.sample
+        return self._execute(sa.select(sa.literal(1)).where(ids.is_(None)).limit(1)).first() is not None
+
+    def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any] | None:
+        """A text column under a collation that keeps all strings apart; None where standard SQL has none."""
+        return None
+
+    # Reading
+
+    def read(self, request: Request) -> ColumnData:
+        """The columns of the samples of one request.
+
+        Raises:
+            DataError: A row breaks what the selection promises.
+            DatabaseError: The database refused or failed.
+        """
+        with self._translated():
+            data = None if self._plain_rows else self._read_columns(request)
+            return self._read_rows(request) if data is None else data
+
+    def most_ids(self, request: Request) -> int:
+        """How many of the ids of a request a single statement can ask for. Reads a sample, to see in which way."""
+        middle = request.ids.size // 2
+        with suppress(DataError):  # will be said when it is read
+            one = Request(request.selection, request.ids[middle : middle + 1])
+            if self._plain_rows or self._read_columns(one) is None:
+                return self._most_plain_ids(request)
+        return self._most_column_ids(request)
+
+    def _most_column_ids(self, request: Request) -> int:
+        """How many of a request's ids a statement of the fast way takes."""
+        return sys.maxsize
+
+    def _most_plain_ids(self, request: Request) -> int:
+        """How many of a request's ids a statement for plain rows takes."""
+        return IDS_PER_QUERY
+
+    def _read_columns(self, request: Request) -> ColumnData | None:
+        """The engine's own fast way; None where it has none, or where its checks say to look at the rows."""
+        return None
+
+    def _kind(self, request: Request) -> IdKind:
+        """What the ids of a request are made of in the database."""
+        selection, integers = request.selection, request.ids.dtype.kind != "T"
+        kind = selection.kind
+        if kind is None:  # the table was empty when the feed was made
+            kind = self.sample_kind(selection.source, selection.sample)
+            given = IdKind.INTEGERS if integers else IdKind.TEXT
+            if kind is not None:
+                check_kind(request.ids, given, kind, selection.source.label, selection.sample)
+            kind = kind or given
+        return kind
+
+    def _read_rows(self, request: Request) -> ColumnData:
+        """Plain rows, of which each portion keeps its own ids only: a loose collation finds those of others too."""
+        rows = request.selection.rows
+        kind = self._kind(request)
+        query = sa.select(*self._row_columns(request.selection)).where(
+            rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True))
+        )
+        if request.selection.order:
+            query = query.order_by(*(rows.c[f"order{i}"] for i in range(len(request.selection.order))))
+        name, found = namer(kind), list[Any]()
+        for start in range(0, request.ids.size, IDS_PER_QUERY):
+            portion = request.ids[start : start + IDS_PER_QUERY]
+            wanted, bound = set(portion.tolist()), self._bound(portion, kind)
+            found += [row for row in self._execute(query, {"rowfeed_ids": bound}) if name(row[0]) in wanted]
+        return to_columns(request, found, kind)
+
+    def count(self, request: Request) -> int:
+        """How many rows a request has, counted where they are: what finding and reading them costs the engine alone.
+
+        It takes the largest of each value too, for which each is looked at; unlike a sum, that overflows nowhere.
+        """
+        query = self._largest(request.selection)
+        with self._translated():
+            found = [self._execute(part, bound).one() for part, bound in self._of_request(query, request)]
+        return sum(int(row[0]) for row in found)
+
+    def _largest(self, selection: Selection) -> sa.Select[Any]:
+        columns: list[sa.ColumnElement[Any]] = [sa.func.max(column) for column in self._comparable(selection)]
+        return sa.select(*[sa.func.count(), *columns]).select_from(selection.rows)
+
+    def _comparable(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
+        """The value columns, in a type that has an order."""
+        return [selection.rows.c[f"value{i}"] for i in range(len(selection.values))]
+
+    def _of_request(self, query: sa.Select[Any], request: Request) -> Iterator[tuple[sa.Select[Any], dict[str, Any]]]:
+        """A query, or several, of a request's rows alone, with what is bound in each."""
+        kind = self._kind(request)
+        query = query.where(request.selection.rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True)))
+        for start in range(0, request.ids.size, IDS_PER_QUERY):
+            yield query, {"rowfeed_ids": self._bound(request.ids[start : start + IDS_PER_QUERY], kind)}
+
+    def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
+        """The columns of plain rows, in such a form that the driver changes none of them."""
+        return list(selection.rows.c)
+
+    def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
+        """Ids as the driver takes them for a column of such a kind."""
+        return objects_of(ids, kind)
+
+    # Writing
+
+    def write(self, table: sa.Table, chunks: Iterator[tuple[list[Any], ...]], if_exists: str) -> int:
+        """Create the table and fill it, in one transaction.
+
+        Args:
+            table: What to create.
+            chunks: Rows as equally long lists, one per column of the table.
+            if_exists: `fail`, `append` or `replace`.
+
+        Returns:
+            How many rows were written.
+        """
+        written = 0
+        with self._translated(), self._transaction():
+            exists = sa.inspect(self._connection).has_table(table.name, schema=table.schema)
+            if exists and if_exists == "fail":
+                raise ArgumentError(
+                    f"expected no table {table.fullname!r} yet; got one in {self._label}. "
+                    'Pass if_exists="append" or "replace".'
+                )
+            if exists and if_exists == "replace":
+                table.drop(self._connection)
+            if not exists or if_exists == "replace":
+                table.create(self._connection)
+            for columns in chunks:
+                self._insert(table, columns)
+                written += len(columns[0])
+        return written
+
+    def _transaction(self) -> AbstractContextManager[Any]:
+        """A transaction that a new table is part of, where the engine can do that."""
+        return self._connection.begin()
+
+    @property
+    def engine_name(self) -> str:
+        """SQLAlchemy's name of the engine."""
+        return self._connection.dialect.name
+
+    @property
+    def product(self) -> str:
+        """The engine and its version, where SQLAlchemy knows it."""
+        version = getattr(self._connection.dialect, "server_version_info", None) or ()
+        return f"{self.engine_name} {'.'.join(map(str, version))}".strip()
+
+    @property
+    def driver(self) -> str:
+        """The driver and its version, where it tells."""
+        module = self._connection.dialect.loaded_dbapi
+        return f"{module.__name__} {getattr(module, '__version__', '')}".strip()
+
+    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
+        names = [column.name for column in table.columns]
+        rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        if rows:
+            self._connection.execute(table.insert(), rows)
+
+    # The one gate through which statements go
+
+    def _execute(self, query: sa.Executable, parameters: dict[str, Any] | None = None) -> sa.CursorResult[Any]:
+        with self._translated():
+            return self._connection.execute(query, parameters or {})
+
+    def _as_sent(self, compiled: sa.Compiled) -> str:
+        """A statement without parameters as the database sees it: without what drivers take for placeholders."""
+        formats = self._connection.dialect.paramstyle in ("format", "pyformat")
+        return str(compiled).replace("%%", "%") if formats else str(compiled)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        with self._translation(self._connection.dialect.loaded_dbapi.Error):
+            yield

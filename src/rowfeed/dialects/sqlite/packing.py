@@ -1,0 +1,211 @@
+"""Several numbers of a row as one integer, which SQLite prints once: the quickest that it can say.
+
+Printing and reading text is most of what a row costs (measured: with its place and value in one integer 0.65 of what it
+costs apart; a real printed with 17 digits costs several times an integer). So what one request has shown of a
+selection's values is expected of the next: integers, or multiples of a power of two, within a range. The query itself
+checks each row: one that is not so comes as NULL, which the aggregate leaves out, so that the count tells, and the
+request is made again without packing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from rowfeed.dialects.sqlite.query import number
+from rowfeed.request.selection import Selection
+
+BITS = 62
+"""Of a packed integer, at most: its sign and one bit for sums stay free."""
+
+FURTHER_BITS = 4
+"""How many bits more than in one request the fractions of the next may have."""
+
+MOST_BITS = 54
+"""Of one number: a double has 53 and a sign."""
+
+MISSES, HITS_PER_MISS = 2, 4
+"""So many requests may be read twice, and one more for so many that were not."""
+
+MOST_SHIFT = 200
+"""Powers of two that are far from where doubles end."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What all numbers of a column are taken for: low · 2^-shift, (low + 1) · 2^-shift … high · 2^-shift.
+
+    Args:
+        shift: How many binary digits there are after the point.
+        low: The least, in steps.
+        high: The greatest, in steps.
+    """
+
+    shift: int
+    low: int
+    high: int
+
+    @property
+    def bits(self) -> int:
+        """How many bits tell the step."""
+        return (self.high - self.low).bit_length()
+
+    def sql(self, value: sa.ColumnElement[Any]) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[Any]]:
+        """Whether a value is one of the steps, and which, from 0 on.
+
+        Text is none: it is above all numbers, and equals no integer. Integers are compared quicker than reals.
+        """
+        if not self.shift:
+            step = sa.cast(value, sa.Integer)
+            return sa.and_(step.between(number(self.low), number(self.high)), value == step), step - number(self.low)
+        low, high = (number(math.ldexp(end, -self.shift)) for end in (self.low, self.high))
+        scaled = value * number(2.0**self.shift)
+        step = sa.cast(scaled, sa.Integer)
+        return sa.and_(value.between(low, high), scaled == step), step - number(self.low)
+
+    def numbers(self, steps: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """The numbers that steps from 0 on stand for: int64, or float64 where there are fractions."""
+        whole = steps + self.low
+        return np.ldexp(whole.astype(np.float64), -self.shift) if self.shift else whole
+
+
+def steps_of(data: npt.NDArray[Any], limit: int, fractions: bool) -> Steps | None:
+    """The steps of some numbers, with room for others like them; None where they are not worth it.
+
+    Args:
+        data: int64 or finite float64, (n,).
+        limit: What they must not exceed, either way.
+        fractions: Whether they may be other than whole.
+    """
+    if not data.size or not -limit <= data.min() <= data.max() <= limit:
+        return None
+    shift = _fraction_bits(data) if data.dtype.kind == "f" else 0
+    if shift:
+        shift += FURTHER_BITS
+    if shift and (not fractions or shift > MOST_SHIFT):
+        return None
+    ends = np.ldexp(np.array([data.min(), data.max()], np.float64), shift)
+    low, high, most = math.floor(ends[0]), math.ceil(ends[1]), limit << shift
+    room = (high - low) // 2 + 1
+    steps = Steps(shift, max(-most, low - room), min(most, high + room))
+    return steps if steps.bits <= MOST_BITS else None
+
+
+def _fraction_bits(data: npt.NDArray[np.float64]) -> int:
+    """How many binary digits after the point some reals have, at most."""
+    mantissa, exponent = np.frexp(data[data != 0])
+    digits = np.ldexp(mantissa, 53).astype(np.int64)
+    lowest = np.frexp((digits & -digits).astype(np.float64))[1] - 1  # the number of zeros at the end
+    return max(0, int((53 - lowest - exponent).max(initial=0)))
+
+
+class Packing:
+    """How the rows of one selection are packed, from what earlier requests have shown.
+
+    Args:
+        selection: What is read. Its value columns hold numbers alone, and no -0.0.
+        limits: What the numbers of each column must not exceed, for their dtype to take integers and reals alike.
+    """
+
+    def __init__(self, selection: Selection, limits: Sequence[int]) -> None:
+        self._selection, self._limits = selection, limits
+        self._steps: list[Steps] | None = None
+        self._hits = self._misses = 0
+        self.tried = False
+
+    @property
+    def hopeful(self) -> bool:
+        """Whether the numbers of one request still tell something of the next."""
+        return self._misses <= MISSES + self._hits // HITS_PER_MISS
+
+    @property
+    def ready(self) -> bool:
+        """Whether to expect something of the next request."""
+        return self._steps is not None and self.hopeful
+
+    def learn(self, columns: Sequence[npt.NDArray[Any]]) -> None:
+        """See the numbers of a request that was read without packing: int64 or float64, one array a value column."""
+        self.tried = True
+        known: Sequence[Steps | None] = self._steps or [None] * len(columns)
+        found = []
+        for value, data, limit, before in zip(self._selection.values, columns, self._limits, known, strict=True):
+            steps = steps_of(_with(data, before), limit, value.dtype.kind == "f")
+            if steps is not None:
+                found.append(steps)
+        self._misses += self._steps is not None or len(found) < len(columns)
+        self._steps = found if len(found) == len(columns) else None
+
+    def expressions(
+        self, inside: sa.ColumnElement[bool] | None, place: sa.ColumnElement[Any], places: int
+    ) -> list[sa.ColumnElement[Any]]:
+        """The packed integers of a row; each is NULL where one of its numbers is not as expected.
+
+        Args:
+            inside: Whether the row has a place.
+            place: Its place, from 0 on; the first number of the first integer.
+            places: How many places there are.
+        """
+        assert self._steps is not None
+        numbers: list[tuple[sa.ColumnElement[bool] | None, sa.ColumnElement[Any]]] = [(inside, place)]
+        numbers += [steps.sql(self._selection.rows.c[f"value{i}"]) for i, steps in enumerate(self._steps)]
+        expressions = []
+        for pack in self._packs(places):
+            total: sa.ColumnElement[Any] | None = None
+            conditions: list[sa.ColumnElement[bool]] = []
+            for index in pack:
+                condition, part = numbers[index]
+                if condition is not None:
+                    conditions.append(condition)
+                total = part if total is None else total * number(2 ** self._bits(index)) + part
+            assert total is not None
+            expressions.append(sa.case((sa.and_(*conditions), total)) if conditions else total)
+        return expressions
+
+    def unpacked(
+        self, packed: Sequence[npt.NDArray[np.int64]], places: int
+    ) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[Any]]]:
+        """The places of rows, and each of their values as int64 or float64, from their packed integers."""
+        assert self._steps is not None
+        found: dict[int, npt.NDArray[np.int64]] = {}
+        for pack, numbers in zip(self._packs(places), packed, strict=True):
+            rest = numbers
+            for index in reversed(pack[1:]):
+                bits = self._bits(index)
+                found[index] = rest & np.int64(2**bits - 1)
+                rest = rest >> np.int64(bits)
+            found[pack[0]] = rest
+        self._hits += 1
+        return found[0], [steps.numbers(found[1 + i]) for i, steps in enumerate(self._steps)]
+
+    def _bits(self, index: int) -> int:
+        assert self._steps is not None
+        return self._steps[index - 1].bits
+
+    def _packs(self, places: int) -> list[list[int]]:
+        """Which numbers go into one integer: 0 is the place, i + 1 the i-th value."""
+        assert self._steps is not None
+        packs, used = [[0]], places.bit_length()
+        for index in range(1, len(self._steps) + 1):
+            bits = self._bits(index)
+            if used + bits > BITS:
+                packs.append([])
+                used = 0
+            packs[-1].append(index)
+            used += bits
+        return packs
+
+
+def _with(data: npt.NDArray[Any], known: Steps | None) -> npt.NDArray[Any]:
+    """Numbers, and those at the ends of what is known."""
+    if known is None:
+        return data
+    ends = np.array([known.low, known.low + 1, known.high])
+    if data.dtype.kind == "i" and not known.shift:
+        return np.concatenate([data, ends])
+    return np.concatenate([data.astype(np.float64), np.ldexp(ends.astype(np.float64), -known.shift)])

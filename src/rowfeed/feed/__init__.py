@@ -1,0 +1,1 @@
+"""What training iterates over: puts the other folders together."""

@@ -1,0 +1,92 @@
+"""The arguments of a feed, checked as far as they can be without the database."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from rowfeed.database.database import Database
+from rowfeed.errors import ArgumentError
+from rowfeed.feed.samples import SamplesLike
+from rowfeed.layouts.arguments import checked_choice
+from rowfeed.layouts.base import Layout
+from rowfeed.layouts.structure import Layouts, Structure
+from rowfeed.plan.order import LastBatch
+from rowfeed.reading.batches import Transform
+
+
+@dataclass(frozen=True, eq=False)
+class Options:
+    """What `rowfeed.Feed` was called with; see there.
+
+    Raises:
+        ArgumentError: One of them cannot be right.
+    """
+
+    db: Database
+    x: Layouts
+    y: Layouts | None
+    sample_weight: Layouts | None
+    samples: SamplesLike
+    batch_size: int
+    shuffle: bool
+    seed: int
+    last_batch: LastBatch
+    transform: Transform | None
+    memory_bytes: int
+    connections: int
+    throttle: float | None
+    max_scanned_rows: int | None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.db, Database):
+            raise ArgumentError(f"expected a Database; got db={self.db!r}. Pass what rowfeed.connect(url) returns.")
+        counts = ("batch_size", "memory_bytes", "connections", "max_scanned_rows")
+        for name in counts if self.max_scanned_rows is not None else counts[:-1]:
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+                raise ArgumentError(f"expected a positive integer; got {name}={value!r}. Pass 1 or more.")
+            object.__setattr__(self, name, int(value))
+        if not isinstance(self.seed, (int, np.integer)) or isinstance(self.seed, bool):
+            raise ArgumentError(f"expected an integer; got seed={self.seed!r}. Any integer will do.")
+        object.__setattr__(self, "seed", int(self.seed))
+        if self.throttle is not None:
+            object.__setattr__(self, "throttle", _checked_throttle(self.throttle))
+        if not isinstance(self.shuffle, bool):
+            raise ArgumentError(f"expected True or False; got shuffle={self.shuffle!r}.")
+        checked_choice("last_batch", self.last_batch, ("keep", "drop", "pad"))
+        if self.transform is not None and not callable(self.transform):
+            raise ArgumentError(f"expected a function (batch, rng) -> batch; got transform={self.transform!r}.")
+        if self.y is None and self.sample_weight is not None:
+            raise ArgumentError("expected a y for sample_weight to weigh; got y=None. Pass y, or leave the weight out.")
+        if self.y is None and self.last_batch == "pad":
+            raise ArgumentError(
+                'expected a y with last_batch="pad", whose padded rows weigh zero; got y=None. Pass last_batch="keep".'
+            )
+        for name in ("x", "y", "sample_weight"):
+            place = getattr(self, name)
+            layouts = list(place.values()) if isinstance(place, Mapping) else [place]
+            optional = name != "x" and place is None
+            if not optional and not (layouts and all(isinstance(layout, Layout) for layout in layouts)):
+                raise ArgumentError(
+                    f"expected a layout or a dict of layouts; got {name}={place!r}. Pass a Grid or Columns."
+                )
+
+    @property
+    def structure(self) -> Structure:
+        """Which layout stands where in a batch."""
+        given = (place for place in (self.x, self.y, self.sample_weight) if place is not None)
+        return Structure(tuple(dict(place) if isinstance(place, Mapping) else place for place in given))
+
+
+def _checked_throttle(value: object) -> float:
+    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not real or not 0 < value < math.inf:  # type: ignore[operator]
+        raise ArgumentError(
+            f"expected a share of time up to 1, or table rows per second above 1; got throttle={value!r}. For example "
+            "0.25 or 10_000; None: no limit."
+        )
+    return float(value)  # type: ignore[arg-type]

@@ -1,0 +1,36 @@
+"""Which samples a feed has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from rowfeed.request.source import Source, TableLike, Where
+from rowfeed.values.given_ids import GivenIds
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The sample ids in a column of another table, so that samples without rows are known too.
+
+    Args:
+        table: A table name, `"schema.table"`, or a SQLAlchemy selectable.
+        column: The column with the ids: integers, text, UUIDs or bytes, no NULL. Repeated ids count once.
+        where: Which rows of it: SQL text, or a SQLAlchemy expression. Default: all.
+
+    Example:
+        ```python
+        rowfeed.Feed(db, x=grid, samples=rowfeed.Samples("users", "id", where="active = 1"))
+        ```
+    """
+
+    table: TableLike
+    column: str
+    where: Where = None
+    source: Source = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "source", Source(self.table, self.where))
+
+
+SamplesLike: TypeAlias = "Samples | GivenIds | None"

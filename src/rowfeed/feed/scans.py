@@ -1,0 +1,83 @@
+"""Tables without an index that starts with the sample column: each request scans them whole. What that comes to."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rowfeed.errors import MissingIndexWarning, SchemaError
+from rowfeed.layouts.base import Layout
+from rowfeed.reading.sizes import Scan
+
+
+@dataclass(frozen=True, eq=False)
+class EpochScans:
+    """The scans that an epoch of a feed takes for one layout.
+
+    Args:
+        layout: Whose table lacks the index.
+        scan: What each request reads.
+        samples: Samples in a request, at most.
+        scans: How many there are.
+    """
+
+    layout: Layout
+    scan: Scan
+    samples: int
+    scans: int
+
+    @property
+    def reason(self) -> str:
+        return f"{self.layout.source.label} has no index that starts with {self.layout.sample}"
+
+    @property
+    def product(self) -> str:
+        return f"{_counted(self.scan.rows, 'row')} × {_counted(self.scans, 'scan')}"
+
+    @property
+    def rows(self) -> int:
+        """Rows that an epoch scans."""
+        return self.scan.rows * self.scans
+
+
+def check_scans(epoch: Sequence[EpochScans], most_rows: int | None) -> None:
+    """Refuse more scanned rows than an epoch may take.
+
+    Args:
+        epoch: Those of each layout whose table lacks an index.
+        most_rows: `max_scanned_rows` of the feed.
+
+    Raises:
+        SchemaError: Their sum is above it.
+    """
+    rows = sum(each.rows for each in epoch)
+    if most_rows is None or rows <= most_rows:
+        return
+    indexes = "; ".join(dict.fromkeys(each.scan.index for each in epoch))
+    memory = any(each.scans > 1 and each.samples < each.scan.most_ids for each in epoch)
+    raise SchemaError(
+        f"expected at most max_scanned_rows={most_rows:,} rows scanned in an epoch; got "
+        f"{' + '.join(each.product for each in epoch)} = {rows:,}, since "
+        f"{', and '.join(dict.fromkeys(each.reason for each in epoch))}. Create one: {indexes}. Or pass "
+        f"{'more memory_bytes, for fewer scans, or ' if memory else ''}max_scanned_rows=None, to scan all the same."
+    )
+
+
+def warn_of_scans(each: EpochScans) -> None:
+    """Say what is missing, and what an epoch takes without it, at the line outside of this package that got here."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals["__name__"].split(".")[0] == "rowfeed":
+        level, frame = level + 1, frame.f_back
+    portions = f", each for up to {_counted(each.samples, 'sample')}" if each.scans > 1 else ""
+    warnings.warn(
+        f"{each.reason}, so each request scans the whole table: {_counted(each.scans, 'scan')} of "
+        f"{_counted(each.scan.rows, 'row')} an epoch{portions}. Create one: {each.scan.index}",
+        MissingIndexWarning,
+        stacklevel=level,
+    )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + "s" * (number != 1)

@@ -1,0 +1,117 @@
+"""What a feed asks its database when it is made: what each layout selects, which samples there are, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rowfeed.errors import DataError
+from rowfeed.feed.listing import list_ids
+from rowfeed.feed.options import Options
+from rowfeed.feed.samples import Samples
+from rowfeed.layouts.base import Layout
+from rowfeed.reading.reader import Reader
+from rowfeed.reading.sizes import Scan
+from rowfeed.reading.stats import Counters
+from rowfeed.request.request import Request
+from rowfeed.request.selection import Selection
+from rowfeed.values.given_ids import given_ids
+from rowfeed.values.ids import IdKind, Ids, check_kind, merged
+
+if TYPE_CHECKING:
+    from rowfeed.dialects.session import Session
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What is known of a database. Feeds that come of another one are given it, and ask for the rest alone.
+
+    Args:
+        selections: What each layout asks for.
+        ids: The sample ids of the feed, ascending and read-only.
+        scans: What requests read for each layout whose table lacks an index.
+    """
+
+    selections: Mapping[Layout, Selection]
+    ids: Ids
+    scans: Mapping[Layout, Scan]
+
+
+def survey(options: Options, ids: Ids | None, known: Survey | None, counters: Counters) -> Survey:
+    """Ask what is not known yet; nothing, and without a connection, where all is.
+
+    Args:
+        options: Of the feed.
+        ids: The sample ids; None: those that the options say.
+        known: What was found for the feed that this one comes of.
+        counters: Are told of the requests.
+
+    Raises:
+        SchemaError: A table or column is not there, or ids are of another kind than the column's.
+        DataError: There is not a single sample, or a sample id is NULL.
+        DatabaseError: The database refused or failed.
+    """
+    layouts = options.structure.layouts
+    selections = {layout: known.selections[layout] for layout in layouts if known and layout in known.selections}
+    scans = {layout: known.scans[layout] for layout in selections if known and layout in known.scans}
+    if ids is None or len(selections) < len(layouts):
+        with Reader(options.db, patient=False, counters=counters) as reader:
+            new = [layout for layout in layouts if layout not in selections]
+            for layout in new:
+                selections[layout] = reader.run(layout.selection)
+            if ids is None:
+                given, ids = reader.run(lambda session: _sample_ids(session, options, selections, counters))
+            else:
+                given = _kind(ids)
+            for layout in layouts:
+                kind = selections[layout].kind
+                if kind is not None:
+                    check_kind(ids, given, kind, layout.source.label, layout.sample)
+            for layout in new:
+                request = Request(selections[layout], ids)
+                scan = reader.run(partial(_scan, layout, request))
+                if scan is not None:
+                    scans[layout] = scan
+    ids.flags.writeable = False
+    return Survey({layout: selections[layout] for layout in layouts}, ids, scans)
+
+
+def _scan(layout: Layout, request: Request, session: Session) -> Scan | None:
+    """What requests read of a table without an index; None where there is one."""
+    index = layout.missing_index(session)
+    if index is None:
+        return None
+    rows = session.table_rows(layout.source)
+    return Scan(index, rows, min(rows / request.ids.size, layout.rows_per_sample), session.most_ids(request))
+
+
+def _sample_ids(
+    session: Session, options: Options, selections: Mapping[Layout, Selection], counters: Counters
+) -> tuple[IdKind, Ids]:
+    """The sample ids, and what they are made of."""
+    connections = options.connections if options.throttle is None else 1
+    listed = partial(list_ids, session, options.db, connections, counters)
+    samples, place = options.samples, options.x
+    if samples is not None and not isinstance(samples, Samples):
+        (kind, ids), origin = given_ids(samples), "samples"
+    elif isinstance(samples, Samples):
+        session.check(samples.source, (samples.column,))
+        origin = f"{samples.source.label}.{samples.column}"
+        ids = listed(samples.source, samples.column)
+        kind = session.sample_kind(samples.source, samples.column) or _kind(ids)
+    else:
+        layouts = list(place.values()) if isinstance(place, Mapping) else [place]
+        origin = ", ".join(f"{layout.source.label}.{layout.sample}" for layout in layouts)
+        ids = merged((listed(layout.source, layout.sample) for layout in layouts), origin)
+        kinds = {selections[layout].kind for layout in layouts} - {None}
+        kind = (kinds.pop() if len(kinds) == 1 else None) or _kind(ids)
+    if not ids.size:
+        raise DataError(f"expected at least one sample; got none in {origin}. Fill the table, or check where=.")
+    return kind, ids
+
+
+def _kind(ids: Ids) -> IdKind:
+    """What ids are taken for, whose column is not known."""
+    return IdKind.TEXT if ids.dtype.kind == "T" else IdKind.INTEGERS

@@ -1,0 +1,56 @@
+"""Which layout stands where in a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from rowfeed.layouts.base import Array, Layout
+
+Layouts: TypeAlias = "Layout | Mapping[str, Layout]"
+
+Place: TypeAlias = "Layout | dict[str, Layout]"
+"""The same with a dict, which is quickly told apart: `Structure.build` runs for each batch."""
+
+
+Batch: TypeAlias = Any
+"""`x`, `(x, y)` or `(x, y, sample_weight)`; each an array or a dict of arrays."""
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """Which layout stands where in a batch.
+
+    Args:
+        places: x, y, sample_weight: as many as there are; a layout or a dict of layouts each.
+    """
+
+    places: tuple[Place, ...]
+
+    @property
+    def all_layouts(self) -> list[Layout]:
+        """The layout of each place."""
+        return [layout for place in self.places for layout in _layouts(place)]
+
+    @property
+    def layouts(self) -> list[Layout]:
+        """The different layouts, each once, in order of their first place."""
+        return list(dict.fromkeys(self.all_layouts))
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample in all different layouts."""
+        return sum(layout.sample_bytes for layout in self.layouts)
+
+    def build(self, array: Callable[[Layout], Array]) -> Batch:
+        """A batch with `array(layout)` at each place."""
+        built = [
+            {name: array(layout) for name, layout in place.items()} if isinstance(place, dict) else array(place)
+            for place in self.places
+        ]
+        return tuple(built) if len(built) > 1 else built[0]
+
+
+def _layouts(place: Place) -> list[Layout]:
+    return list(place.values()) if isinstance(place, dict) else [place]

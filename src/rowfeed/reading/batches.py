@@ -1,0 +1,147 @@
+"""Windows cut into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+
+from rowfeed.layouts.base import Array, Layout
+from rowfeed.layouts.structure import Batch, Structure
+from rowfeed.plan.order import Plan, stream_key
+from rowfeed.reading.prefetch import Prefetcher
+from rowfeed.reading.window import Window
+
+Transform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
+
+
+class _Open:
+    """A window that is being cut, and its array of each layout."""
+
+    def __init__(self, window: Window, structure: Structure) -> None:
+        self.samples, self.release = window.samples, window.release
+        self.arrays = dict(zip(structure.layouts, window.arrays, strict=True))
+
+
+class Batches(Iterator[Batch]):
+    """The batches of one epoch, in order. Closing it, or forgetting it, ends its threads and connections.
+
+    Every array is the receiver's own: nothing else holds it, nothing changes it later.
+
+    Args:
+        windows: Those of the epoch from the one with the batch `start` on; with `goes_on` also those of later epochs.
+        structure: What a batch is made of.
+        plan: The order.
+        epoch: Which epoch.
+        start: The first batch.
+        transform: Run on each batch.
+        goes_on: Whether the windows go on with the next epoch, to which `following` leads.
+    """
+
+    def __init__(
+        self,
+        windows: Prefetcher[Window],
+        structure: Structure,
+        plan: Plan,
+        epoch: int,
+        start: int,
+        transform: Transform | None,
+        goes_on: bool = False,
+    ) -> None:
+        self._goes_on = goes_on
+        self._windows, self._structure, self._plan, self._transform = windows, structure, plan, transform
+        self._epoch, self._batch = epoch, start
+        self._length, self._per_window = len(plan), plan.batches_per_window
+        self._size, self._pads = plan.batch_size, plan.last_batch == "pad"
+        self._window: _Open | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Batch:
+        batch = self._batch
+        if batch >= self._length:
+            raise StopIteration
+        index = batch % self._per_window
+        window = self._window if index else None  # once: another thread may close this
+        if window is None:
+            self._release()
+            window = self._window = _Open(next(self._windows), self._structure)
+        self._batch += 1
+        result = self._cut(window, index * self._size)
+        if self._batch == self._length:
+            self._release()
+            if not self._goes_on:
+                self.close()
+        if self._transform is not None:
+            rng = np.random.Generator(
+                np.random.Philox(key=stream_key(self._plan.seed, self._epoch, "transform", batch))
+            )
+            result = self._transform(result, rng)
+        return result
+
+    @property
+    def ended(self) -> bool:
+        """Whether all batches were taken."""
+        return self._batch >= self._length
+
+    def following(self) -> Batches:
+        """The batches of the next epoch, whose first window was being read before this epoch had ended.
+
+        There are none where nobody wanted to go on when this epoch's last window was taken.
+        """
+        return Batches(self._windows, self._structure, self._plan, self._epoch + 1, 0, self._transform, self._goes_on)
+
+    def close(self) -> None:
+        """End the epoch here. Harmless when it has ended."""
+        self._window = None
+        self._windows.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _release(self) -> None:
+        """Have the memory of the window used again, of which only copies were handed out."""
+        window, self._window = self._window, None
+        if window is not None:
+            window.release()
+
+    def _cut(self, window: _Open, start: int) -> Batch:
+        size, arrays = self._size, window.arrays
+        if not self._pads:
+            rows = slice(start, start + size)
+            return self._structure.build(lambda layout: arrays[layout][rows].copy())
+        real = min(size, window.samples - start)
+        padded = self._structure.build(lambda layout: _padded(layout, arrays[layout][start : start + real], size))
+        return _weighted(padded, real, size)
+
+
+def _padded(layout: Layout, array: Array, size: int) -> Array:
+    if len(array) == size:
+        return array.copy()
+    return np.concatenate([array, layout.empty(size - len(array))])
+
+
+def _weighted(batch: Batch, real: int, size: int) -> Batch:
+    """Weigh padding zero, and the rest so much more that a mean over all rows is the mean over the real ones."""
+    x, y, *given = batch
+    mask = np.zeros(size, np.float32)
+    mask[:real] = size / real
+    if not given:
+        weight: Any = {name: mask.copy() for name in y} if isinstance(y, dict) else mask
+    elif isinstance(given[0], dict):
+        weight = {name: _times(array, mask, real) for name, array in given[0].items()}
+    else:
+        weight = _times(given[0], mask, real)
+    return x, y, weight
+
+
+def _times(weight: Array, mask: Array, real: int) -> Array:
+    """The weights of the real rows times theirs in the mask, and 0 for padding whatever it holds."""
+    product = np.zeros(weight.shape, np.result_type(weight, mask))
+    product[:real] = weight[:real] * mask[0]
+    return product

@@ -1,0 +1,278 @@
+"""Ordered read-ahead over several sessions. Owns its threads, and ends every one of them.
+
+Jobs come out complete and in order. While the consumer works with one, the next is being read: two are in memory.
+Each job is taken apart into tasks, which up to `connections` threads share, each with a session of its own. There is
+one thread until the consumer waits although it does what it can; then there is one more, and so on.
+
+A thread ends, and its connection with it, when nothing is left to read, when an error stops the work, when the
+consumer closes or forgets the prefetcher or the interpreter exits, and when it was idle for `IDLE_S`: so a consumer
+that stops asking, as a training step that raised, leaves nothing behind. If it asks again, threads are started again.
+
+With a throttle, a thread that has a task waits until its lane is free before it runs it: no query is open meanwhile,
+nor is a watchdog running, and what ends the work ends the pause. A connection does not stay for a long one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Generic, Protocol, Self, TypeAlias, TypeVar
+
+from rowfeed.dialects.session import Session
+from rowfeed.reading.reader import Reader
+from rowfeed.reading.stats import Counters
+from rowfeed.reading.throttle import Cost, Lane, Throttle
+
+IDLE_S = 1.0
+"""How long a thread and its connection wait for more work."""
+
+KEPT_S = 10.0
+"""A pause that is longer than that is made without a connection."""
+
+OPEN_JOBS = 2
+"""The job in the consumer's hands and the one being read."""
+
+
+Task: TypeAlias = Callable[[Session], Cost | None]
+"""To be called with a session; says what it was to the server, if anything."""
+
+
+class Job(Protocol):
+    """Work that falls into tasks."""
+
+    def take(self) -> Task | None:
+        """The next task, to be called with a session; None when all were taken. Called under a lock."""
+
+
+J = TypeVar("J", bound=Job)
+
+
+class Prefetcher(Generic[J]):
+    """Yields each job when all of its tasks are done, in order.
+
+    Args:
+        jobs: The jobs; the next is drawn when there is room for it, on a reading thread.
+        make_reader: Makes what a thread runs its tasks with.
+        connections: How many threads and sessions there are, at most.
+        counters: Are told who waited how long for whom.
+        throttle: Says when a task may run. None: at once.
+    """
+
+    def __init__(
+        self,
+        jobs: Iterator[J],
+        make_reader: Callable[[], Reader],
+        connections: int,
+        counters: Counters | None = None,
+        throttle: Throttle | None = None,
+    ) -> None:
+        self._work = _Work(jobs, make_reader, connections, counters or Counters(), throttle or Throttle())
+        self._finalizer = weakref.finalize(self, self._work.stop)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> J:
+        try:
+            job = self._work.next_job()
+        except Exception:
+            self.close()
+            raise
+        if job is None:
+            self.close()
+            raise StopIteration
+        return job
+
+    def close(self) -> None:
+        """End the threads and close their connections; a running query is interrupted."""
+        self._finalizer()
+
+
+class _Progress(Generic[J]):
+    """A job, how many of its tasks run, whether all were taken, and what went wrong."""
+
+    def __init__(self, job: J) -> None:
+        self.job = job
+        self.running = 0
+        self.taken = False
+        self.error: BaseException | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.running == 0 and (self.taken or self.error is not None)
+
+
+class _Work(Generic[J]):
+    """What consumer and threads share. The prefetcher is not part of it, so that it can be collected."""
+
+    def __init__(
+        self,
+        jobs: Iterator[J],
+        make_reader: Callable[[], Reader],
+        connections: int,
+        counters: Counters,
+        throttle: Throttle,
+    ) -> None:
+        self._counters = counters
+        self._throttle = throttle
+        self._jobs: Iterator[J] | None = jobs
+        self._make_reader = make_reader
+        self._connections = connections
+        self._changed = threading.Condition()
+        self._open: deque[_Progress[J]] = deque()
+        self._held = 0
+        self._threads: dict[threading.Thread, Reader] = {}
+        self._stopped = False
+
+    # The consumer's side
+
+    def next_job(self) -> J | None:
+        """Give back the job in hand and wait for the next; None after the last."""
+        with self._changed:
+            self._held = 0
+            self._changed.notify_all()
+            while not self._stopped:
+                if self._open and self._open[0].done:
+                    progress = self._open.popleft()
+                    if progress.error is not None:
+                        raise progress.error
+                    self._held = 1
+                    self._counters.add(windows=1)
+                    if not self._threads:  # they were idle for long: what follows is read ahead all the same
+                        self._start_thread()
+                    return progress.job
+                if self._jobs is None and not self._open:
+                    return None
+                self._start_thread()
+                with self._timed("training_waited_s"):
+                    self._changed.wait()
+        return None
+
+    @contextmanager
+    def _timed(self, counter: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._counters.add(**{counter: time.perf_counter() - began})
+
+    def _start_thread(self) -> None:
+        """One more, where the consumer waits and those there are have left something to take."""
+        left = any(not progress.taken for progress in self._open)
+        more = self._jobs is not None and len(self._open) + self._held < OPEN_JOBS
+        if (left or more) and len(self._threads) < self._connections:
+            reader = self._make_reader()
+            thread = threading.Thread(target=self._run, args=(reader,), name="rowfeed-reader", daemon=True)
+            self._threads[thread] = reader
+            thread.start()
+
+    def stop(self) -> None:
+        """End all threads. On one of them, where the garbage collector may call this, do not wait for the others."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+            threads = list(self._threads)
+            for reader in self._threads.values():
+                reader.interrupt()
+        if threading.current_thread().name != "rowfeed-reader":
+            for thread in threads:
+                thread.join()
+        with self._changed:
+            self._open.clear()
+            self._jobs = None
+
+    # The threads' side
+
+    def _run(self, reader: Reader) -> None:
+        lane = self._throttle.enter()
+        try:
+            taken = self._next_task()
+            while taken is not None:
+                progress, task = taken
+                error: BaseException | None = None
+                try:
+                    if self._paused(progress, lane, reader):
+                        cost = reader.run(task)
+                        if isinstance(cost, Cost):
+                            lane.spend(cost)
+                except BaseException as raised:  # whatever it is, it belongs to the consumer
+                    error = raised
+                del task, taken
+                taken = self._finish(progress, error)
+                del progress, error  # a thread that waits holds no job
+                taken = taken or self._next_task()
+        finally:
+            self._throttle.leave(lane)
+            reader.close()
+            with self._changed:
+                del self._threads[threading.current_thread()]
+                self._changed.notify_all()
+
+    def _paused(self, progress: _Progress[J], lane: Lane, reader: Reader) -> bool:
+        """Wait until the lane is free; False, and at once, where the task is of no more use."""
+        if lane.pause_s() > KEPT_S:
+            reader.close()
+        with self._changed:
+            while (useful := not self._stopped and progress.error is None) and (pause := lane.pause_s()) > 0:
+                with self._timed("throttled_s"):
+                    self._changed.wait(pause)
+        return useful
+
+    def _next_task(self) -> tuple[_Progress[J], Task] | None:
+        """Take a task, or wait for one; None when this thread should end."""
+        with self._changed:
+            while not self._stopped:
+                taken = self._take_next()
+                if taken is not None or self._jobs is None:
+                    return taken
+                with self._timed("readers_waited_s"):
+                    if not self._changed.wait(IDLE_S):
+                        return None
+        return None
+
+    def _take_next(self) -> tuple[_Progress[J], Task] | None:
+        """Take a task, if there is one; an error of the jobs themselves is the consumer's."""
+        if self._stopped:
+            return None
+        try:
+            return self._take()
+        except BaseException as error:
+            self._jobs = None
+            self._open.append(failed := _Progress[J](None))  # type: ignore[arg-type]
+            failed.error = error
+            self._changed.notify_all()
+            return None
+
+    def _take(self) -> tuple[_Progress[J], Task] | None:
+        for progress in self._open:
+            if progress.error is not None:
+                self._jobs = None
+                return None
+            if not progress.taken:
+                task = progress.job.take()
+                if task is not None:
+                    progress.running += 1
+                    return progress, task
+                progress.taken = True
+                self._changed.notify_all()
+        if self._jobs is None or len(self._open) + self._held >= OPEN_JOBS:
+            return None
+        job = next(self._jobs, None)
+        if job is None:
+            self._jobs = None
+            self._changed.notify_all()
+            return None
+        self._open.append(_Progress(job))
+        return self._take()
+
+    def _finish(self, progress: _Progress[J], error: BaseException | None) -> tuple[_Progress[J], Task] | None:
+        """Note how a task ended, and take the next before the consumer can see that there is one."""
+        with self._changed:
+            progress.running -= 1
+            progress.error = progress.error or error
+            self._changed.notify_all()
+            return self._take_next()

@@ -1,0 +1,124 @@
+"""Reading a window: which requests it takes, and one request on one session."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rowfeed.dialects.session import Session
+from rowfeed.layouts.base import Array, Layout
+from rowfeed.plan.order import Positions
+from rowfeed.reading.sizes import RequestSize, Scan, ScanSize
+from rowfeed.reading.stats import Counters
+from rowfeed.reading.throttle import Cost
+from rowfeed.request.request import Request
+from rowfeed.request.selection import Selection
+from rowfeed.values.ids import Ids
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """A layout, what it asks for, and in which portions; where no index helps, also what each of them scans."""
+
+    layout: Layout
+    selection: Selection
+    size: RequestSize | ScanSize
+    scan: Scan | None = None
+
+
+class Spare:
+    """Arrays of windows that were cut up, to be filled again: new memory from the system takes four times as long."""
+
+    def __init__(self) -> None:
+        self._arrays: list[list[Array]] = []
+
+    def give(self, arrays: list[Array]) -> None:
+        """Take those of a window, one of each layout that is read."""
+        self._arrays.append(arrays)
+
+    def take(self, samples: int) -> list[Array]:
+        """Arrays of so many samples, with what was in them; none where there are none, or smaller ones."""
+        while self._arrays:
+            arrays = self._arrays.pop()
+            if all(len(array) >= samples for array in arrays):
+                return [array[:samples] for array in arrays]
+        return []
+
+
+class Window:
+    """The samples that are held and mixed in memory at one time: taken apart into requests, put together in slots.
+
+    Args:
+        ids: All sample ids of the feed.
+        positions: Which of them the window has, in the order of its slots.
+        reads: The layouts to read.
+        readers: How many sessions share the work.
+        counters: Are told of each request.
+        spare: Arrays of windows that were released; this one comes to them.
+    """
+
+    def __init__(
+        self,
+        ids: Ids,
+        positions: Positions,
+        reads: Sequence[Read],
+        readers: int,
+        counters: Counters,
+        spare: Spare,
+    ) -> None:
+        self._counters = counters
+        self.samples = int(positions.size)
+        self._spare = spare
+        used = spare.take(self.samples)
+        self.arrays = used or [read.layout.empty(self.samples) for read in reads]
+        self._blanks = [_whole(read.layout.empty(1))[0] for read in reads] if used else []
+        self._ids, self._positions, self._reads = ids, positions, reads
+        self._by_id = np.argsort(positions)
+        self._share = -(-self.samples // readers)
+        self._next = [0] * len(reads)
+
+    def take(self) -> Callable[[Session], Cost] | None:
+        """The next request, to be called with a session; None when all were taken."""
+        for index, read in enumerate(self._reads):
+            start = self._next[index]
+            if start < self.samples:
+                stop = min(self.samples, start + min(read.size.samples, self._share))
+                self._next[index] = stop
+                slots = self._by_id[start:stop]
+                return lambda session: self._fill(session, read, index, slots)
+        return None
+
+    def release(self) -> None:
+        """Give the arrays to a window to come. Nothing may use them any more."""
+        self._spare.give(self.arrays)
+        self.arrays = []
+
+    def _fill(self, session: Session, read: Read, index: int, slots: Positions) -> Cost:
+        began = time.perf_counter()
+        data = session.read(Request(read.selection, self._ids[self._positions[slots]]))
+        answered = time.perf_counter()
+        array = self.arrays[index]
+        for which, portion in data.portions():
+            if self._blanks:
+                _whole(array)[slots[which]] = self._blanks[index]
+            read.layout.scatter(portion, slots[which], array)
+        rows, columns = int(data.sample.size), (data.sample, data.cell, *data.values)
+        read.size.observe(slots.size, rows, answered - began)
+        self._counters.add(
+            requests=1,
+            samples=slots.size,
+            rows=rows,
+            bytes=sum(column.nbytes for column in columns),
+            query_s=answered - began,
+            scatter_s=time.perf_counter() - answered,
+        )
+        return Cost(began, answered - began, max(rows, read.scan.rows if read.scan else 0))
+
+
+def _whole(array: Array) -> Array:
+    """Samples as one item each: numpy copies those of 64 bytes in a seventh of the time, of 3 KB in 0.7 of it."""
+    width = array.nbytes // len(array)
+    return array.reshape(len(array), -1).view(np.dtype((np.void, width))).reshape(-1)

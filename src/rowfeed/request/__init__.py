@@ -1,0 +1,1 @@
+"""What one query reads and returns. No connection."""

@@ -1,0 +1,135 @@
+"""What travels between a layout and a dialect: a selection, a request, and the columns it returns.
+
+A `Selection` says which rows and columns a layout needs, once. A `Request` is a selection for a set of sample ids: one
+query. `ColumnData` is what comes back: one numpy array per column, never a Python object per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rowfeed.request.selection import Numbers, Selection, index_dtype
+from rowfeed.values.ids import Ids
+
+SPAN = 1 << 22
+"""Ids within such a span get their numbers from a table, which beats a search."""
+
+ROWS_IN_CACHE = 8_192
+"""Rows that are worked on before the next are looked at: all that is made of them stays in a core's cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A selection for some samples: what one query reads."""
+
+    selection: Selection
+    ids: Ids
+
+    @cached_property
+    def runs(self) -> tuple[Ids, Ids] | None:
+        """The first and the last id of each run of neighbours, ids that follow one another; None if they are text."""
+        if self.ids.dtype.kind == "T":
+            return None
+        begins = np.flatnonzero(np.diff(self.ids) != 1) + 1
+        return self.ids[np.append(0, begins)], self.ids[np.append(begins, self.ids.size) - 1]
+
+    def long_runs(self, least: int) -> tuple[Ids, Ids] | None:
+        """The runs, where they have at least so many ids on average."""
+        return self.runs if self.runs is not None and least * self.runs[0].size <= self.ids.size else None
+
+    def ranges(self, least: int) -> tuple[Ids, Ids] | None:
+        """The long runs, where an index finds them."""
+        return self.long_runs(least) if self.selection.indexed else None
+
+    def at(self, column: str, sample: int) -> str:
+        """Where a fault is, for a message: `USER_MATRIX.x, user_id=12`; `sample` indexes ids."""
+        name = self.ids[sample : sample + 1].tolist()[0]
+        return f"{self.selection.source.label}.{column}, {self.selection.sample}={name!r}"
+
+    def positions(self, found: npt.NDArray[np.integer], first: int = 0) -> Numbers:
+        """Where integer ids of rows, all of which were asked for, are among `ids`.
+
+        Args:
+            found: The ids less `first`: (rows,).
+            first: What was subtracted.
+        """
+        if self._table is None:
+            return np.searchsorted(self.ids, found.astype(np.int64) + first).astype(index_dtype(self.ids.size))
+        low = int(self.ids[0])
+        return np.asarray(self._table[found if first == low else found + (first - low)])
+
+    @cached_property
+    def _table(self) -> Numbers | None:
+        """The number of each id, by how far it is from the first; None where they lie too far apart."""
+        low = int(self.ids[0])
+        span = int(self.ids[-1]) - low + 1
+        if span > SPAN:
+            return None
+        table = np.empty(span, index_dtype(self.ids.size))
+        table[self.ids - low] = np.arange(self.ids.size)
+        return table
+
+    def unfolded(self, places: npt.NDArray[np.integer], first: int | None) -> tuple[Numbers, Numbers]:
+        """Sample and cell of rows, as `ColumnData` has them, from places: (id - first) · cells + cell.
+
+        Args:
+            places: Of any byte order: (rows,).
+            first: What was subtracted; None: there are the numbers of samples instead of ids.
+        """
+        cells, native = self.selection.cells, places.dtype.newbyteorder("=")
+        sample = np.empty(places.size, index_dtype(self.ids.size))
+        cell = np.empty(places.size, index_dtype(cells))
+        for start in range(0, places.size, ROWS_IN_CACHE):
+            part = slice(start, start + ROWS_IN_CACHE)
+            place = places[part].astype(native)
+            number = place // native.type(cells)
+            sample[part] = number if first is None else self.positions(number, first)
+            cell[part] = place - number * native.type(cells)
+        return sample, cell
+
+    def locate(self, column: str, sample: Numbers) -> Callable[[int], str]:
+        """`at` for rows: row i is of the sample number `sample[i]`."""
+        return lambda row: self.at(column, int(sample[row]))
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnData:
+    """What a request returns: one entry per row, in no particular order unless the selection asks for one.
+
+    Args:
+        request: What was asked.
+        sample: Which sample, as an index into `request.ids`: integers (rows,).
+        cell: Which cell, row-major in the axes: integers (rows,). All 0 without axes.
+        values: Each value column in its dtype: (rows,).
+    """
+
+    request: Request
+    sample: Numbers
+    cell: Numbers
+    values: tuple[npt.NDArray[Any], ...]
+
+    def portions(self) -> Iterator[tuple[slice, ColumnData]]:
+        """Itself in portions of neighbouring samples with `ROWS_IN_CACHE` or so; whole where rows are not by sample.
+
+        Yields:
+            Which of the request's samples, and the columns of a request for them alone, `sample` and `cell` as int64.
+        """
+        samples, sample = self.request.ids.size, self.sample
+        each = min(samples, max(1, samples * ROWS_IN_CACHE // max(1, sample.size)))
+        if each < samples and not bool((sample[1:] >= sample[:-1]).all()):
+            each = samples
+        firsts = np.arange(0, samples, each)
+        cuts = np.append(np.searchsorted(sample, firsts), sample.size).tolist()
+        for first, start, stop in zip(firsts.tolist(), cuts[:-1], cuts[1:], strict=True):
+            which, rows = slice(first, first + each), slice(start, stop)
+            request = Request(self.request.selection, self.request.ids[which])
+            number = sample[rows].astype(np.int64)
+            number -= first
+            values = tuple(value[rows] for value in self.values)
+            yield which, ColumnData(request, number, self.cell[rows].astype(np.int64), values)

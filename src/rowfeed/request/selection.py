@@ -1,0 +1,128 @@
+"""Which rows and columns a layout needs, said once for all of its requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from rowfeed.request.source import Source
+from rowfeed.values.dates import is_date
+from rowfeed.values.ids import IdKind
+
+Numbers: TypeAlias = "npt.NDArray[np.integer[Any]]"
+
+
+def index_dtype(count: int) -> np.dtype[Any]:
+    """What numbers below a count are kept in: half of the memory of int64 wherever that will do."""
+    return np.dtype(np.int32 if count < 2**31 else np.int64)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A coordinate column and how many cells it runs over."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value column and the dtype it is wanted in."""
+
+    name: str
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The rows and columns that a layout needs.
+
+    Args:
+        source: The rows.
+        sample: The column with the sample id.
+        axes: The coordinate columns, outermost first; none where a sample is one row.
+        values: The value columns.
+        order: Columns that order the rows of a sample; the reply keeps that order.
+        null: What a NULL means: `error`; `drop`, the row does not count; `fill`, the value is `fill`.
+        fill: The value that stands for NULL with `null="fill"`.
+        out_of_range: What a coordinate outside of its axis means: `error`; `drop`, the row does not count.
+        kind: What the sample column is made of; None where the table was empty.
+        indexed: Whether an index starts with the sample column, so that a range of ids costs what is in it.
+    """
+
+    source: Source
+    sample: str
+    axes: tuple[Axis, ...]
+    values: tuple[Value, ...]
+    order: tuple[str, ...] = ()
+    null: str = "error"
+    fill: Any = 0
+    out_of_range: str = "error"
+    kind: IdKind | None = None
+    indexed: bool = False
+
+    @property
+    def cells(self) -> int:
+        """Cells of one sample."""
+        return prod(axis.size for axis in self.axes)
+
+    def cells_of(
+        self, places: Sequence[npt.NDArray[Any]], rows: int
+    ) -> tuple[Numbers, npt.NDArray[np.bool_] | None] | None:
+        """The cells of rows from their coordinates; None where one of them is for the plain rows to look at.
+
+        Args:
+            places: An array of integers or reals for each axis: (rows,).
+            rows: How many there are.
+
+        Returns:
+            Cells, as `ColumnData` has them, and which rows are within all axes; None where all are.
+        """
+        numbers = index_dtype(self.cells)
+        cell, inside = np.zeros(rows, numbers), None
+        for index, (axis, place) in enumerate(zip(self.axes, places, strict=True)):
+            if place.dtype.kind == "f" and not bool((place == np.floor(place)).all()):
+                return None
+            if place.size and not 0 <= place.min() <= place.max() < axis.size:
+                if self.out_of_range != "drop":
+                    return None
+                within = (place >= 0) & (place < axis.size)
+                inside = within if inside is None else inside & within
+                place = np.where(within, place, 0)
+            place = place.astype(numbers, copy=False)
+            cell = cell * numbers.type(axis.size) + place if index else place
+        return cell, inside
+
+    @property
+    def has_dates(self) -> bool:
+        """Whether a value is a date or a time."""
+        return any(is_date(value.dtype) for value in self.values)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of all columns that are read."""
+        names = (self.sample, *(a.name for a in self.axes), *(v.name for v in self.values), *self.order)
+        return tuple(dict.fromkeys(names))
+
+    @cached_property
+    def rows(self) -> sa.Subquery:
+        """The rows that count, with columns `sample`, `axis0`…, `value0`…, `order0`….
+
+        Rows that `null="drop"` leaves out are not among them. The other policies are the dialect's to apply.
+        """
+        labels = {"sample": self.sample}
+        labels |= {f"axis{i}": axis.name for i, axis in enumerate(self.axes)}
+        labels |= {f"value{i}": value.name for i, value in enumerate(self.values)}
+        labels |= {f"order{i}": name for i, name in enumerate(self.order)}
+        query = self.source.select(labels)
+        if self.null == "drop":
+            needed = [label for label in labels if label.startswith(("axis", "value"))]
+            query = query.where(*(query.selected_columns[label].element.is_not(None) for label in needed))
+        return query.subquery("r")

@@ -1,0 +1,132 @@
+"""A table, view or selectable, and which of its rows count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+import sqlalchemy as sa
+from sqlalchemy.sql.visitors import replacement_traverse
+
+from rowfeed.errors import ArgumentError
+
+TableLike: TypeAlias = "str | sa.FromClause | sa.Select[Any]"
+
+Where: TypeAlias = "str | sa.ColumnElement[bool] | None"
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A table, view or selectable, and which of its rows count.
+
+    Args:
+        table: A name, `"schema.table"`, or a SQLAlchemy selectable (the way to name a table with a dot in it:
+            `sqlalchemy.table("a.b")`).
+        where: Which rows: SQL text for a WHERE clause, written by you, or a SQLAlchemy expression.
+        share: A column of integers, and the least and the greatest of them that count; None: no limit there.
+    """
+
+    table: TableLike
+    where: Where = None
+    share: tuple[str, int | None, int | None] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.table, str):
+            if not all(self.table.split(".", 1)):
+                raise ArgumentError(f"expected a table name; got table={self.table!r}. Name the table to read.")
+        elif not isinstance(self.table, (sa.FromClause, sa.Select)):
+            raise ArgumentError(
+                f"expected a table name or a SQLAlchemy selectable; got table={self.table!r}. Pass a str, "
+                "sqlalchemy.Table or sqlalchemy.select(...)."
+            )
+        if self.where is not None and not isinstance(self.where, (str, sa.ColumnElement)):
+            raise ArgumentError(
+                f"expected SQL text or a SQLAlchemy expression; got where={self.where!r}. "
+                'For example where="value > 0".'
+            )
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        if isinstance(self.table, str):
+            return self.table
+        return str(getattr(self.table, "name", None) or "the selectable")
+
+    @property
+    def name(self) -> tuple[str | None, str] | None:
+        """Schema and table where it is a plain table; None for a selectable."""
+        if isinstance(self.table, str):
+            schema, dot, table = self.table.rpartition(".")
+            return (schema if dot else None), table
+        if isinstance(self.table, sa.TableClause):
+            return self.table.schema, self.table.name
+        return None
+
+    def select(self, columns: dict[str, str]) -> sa.Select[Any]:
+        """SELECT the columns, given as {label: column name}, of the rows that count."""
+        selectable = self._selectable(columns.values())
+        missing = [name for name in columns.values() if name not in selectable.c]
+        if missing:
+            raise ArgumentError(
+                f"expected a selectable with a column {missing[0]!r}; got columns {list(selectable.c.keys())}. "
+                "Select it, or name another."
+            )
+        # NullType: values come as the driver gives them, not through what SQLAlchemy makes of a declared type.
+        found = (
+            sa.type_coerce(selectable.c[name], sa.types.NullType()).label(label) for label, name in columns.items()
+        )
+        query = cast("sa.Select[Any]", sa.select(*found).select_from(selectable))
+        if self.share is not None:
+            column, least, most = selectable.c[self.share[0]], *self.share[1:]
+            query = query if least is None else query.where(column >= sa.literal_column(str(least)))
+            query = query if most is None else query.where(column <= sa.literal_column(str(most)))
+        return query if self.where is None else query.where(self._condition(selectable))
+
+    def ends(self, column: str) -> list[sa.ScalarSelect[Any]]:
+        """The least and the greatest of a column, each a query by itself: an index answers that with one row."""
+        values = self.select({"value": column}).subquery("r").c.value
+        return [sa.select(end(values)).scalar_subquery() for end in (sa.func.min, sa.func.max)]
+
+    def shares(self, column: str, low: int, high: int, count: int) -> list[Source]:
+        """The rows in shares by a column, ascending; together they are all rows in which it is not NULL.
+
+        Args:
+            column: A column of integers.
+            low: About the least of them.
+            high: About the greatest.
+            count: How many shares there are.
+        """
+        cuts = [low + (high - low) * index // count for index in range(1, count)]
+        ends = zip([None, *(cut + 1 for cut in cuts)], [*cuts, None], strict=True)
+        return [Source(self.table, self.where, (column, *pair)) for pair in ends]
+
+    def _selectable(self, columns: Iterable[str]) -> sa.FromClause:
+        if self.name is None:
+            return self.table.subquery() if isinstance(self.table, sa.Select) else cast("sa.FromClause", self.table)
+        schema, table = self.name
+        return sa.table(
+            sa.quoted_name(table, True),
+            *(sa.column(sa.quoted_name(name, True)) for name in dict.fromkeys(columns)),
+            schema=None if schema is None else sa.quoted_name(schema, True),
+        )
+
+    def _condition(self, selectable: sa.FromClause) -> sa.ColumnElement[bool]:
+        """`where` for this selectable: columns of the user's own object for the table become those of ours."""
+        if isinstance(self.where, str):
+            return sa.literal_column(f"({self.where})")
+
+        def ours(element: Any, **_: Any) -> Any:
+            table = getattr(element, "table", None)
+            same = table is self.table or (
+                isinstance(table, sa.TableClause) and self.name == (table.schema, table.name)
+            )
+            if not (isinstance(element, sa.ColumnClause) and same):
+                return None
+            if element.key in selectable.c:
+                return selectable.c[element.key]
+            column = sa.column(sa.quoted_name(element.name, True), element.type)
+            column.table = selectable
+            return column
+
+        return replacement_traverse(self.where, {}, ours)  # type: ignore[return-value]
