@@ -24,9 +24,9 @@ class Place:
     def __init__(self, engine, url):
         self.engine, self.url = engine, url
 
-    def connect(self, plain=False):
+    def connect(self, plain=False, **options):
         """For a feed."""
-        return rowfeed.connect(self.url, plain_rows=plain)
+        return rowfeed.connect(self.url, plain_rows=plain, **options)
 
     def run(self, *statements):
         """Run statements, each SQL or (SQL, parameters with the engine's own marks); the rows of the last."""

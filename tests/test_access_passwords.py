@@ -27,6 +27,7 @@ from proxy import Proxy
 import rowfeed
 from rowfeed.access import passwords
 from rowfeed.cli.main import main
+from rowfeed.reading.reader import Reader
 
 HEAD, TAIL = "c4nary", "t4il"
 CANARY = f"{HEAD}/7@{TAIL} y%"
@@ -238,8 +239,8 @@ def broken(place, fault):
     """The network, or the server, fails after the first batch."""
     with Proxy("127.0.0.1", place.server.port) as proxy:
         db = rowfeed.connect(place.url.set(port=proxy.port), retry_s=0.01, timeout_s=1)
-        with rowfeed.reading.reader.Reader(db) as reader:
-            reader.run(lambda session: session._execute(sa.text("SELECT 1")).all())
+        with Reader(db._address) as reader:
+            reader.run(lambda reader: reader.session._execute(sa.text("SELECT 1")).all())
             fault(proxy)
             yield reader
         assert proxy.faults
@@ -247,15 +248,15 @@ def broken(place, fault):
 
 def read_through(place, fault):
     with broken(place, fault) as reader:
-        reader.run(lambda session: session._execute(sa.text("SELECT v FROM cells")).all())
+        reader.run(lambda reader: reader.session._execute(sa.text("SELECT v FROM cells")).all())
 
 
 def killed(place):
-    with rowfeed.reading.reader.Reader(rowfeed.connect(place.url, retry_s=0.01)) as reader:
-        reader.run(lambda session: session._execute(sa.text("SELECT 1")).all())
+    with Reader(rowfeed.connect(place.url, retry_s=0.01)._address) as reader:
+        reader.run(lambda reader: reader.session._execute(sa.text("SELECT 1")).all())
         place.server.kill()
         try:
-            reader.run(lambda session: session._execute(sa.text("SELECT v FROM cells")).all())
+            reader.run(lambda reader: reader.session._execute(sa.text("SELECT v FROM cells")).all())
         finally:
             place.server.start()
 
@@ -535,7 +536,7 @@ def test_what_of_a_url_is_shown(url, shown, public):
     db = rowfeed.connect(url)
     assert db.label == shown
     assert db.public_url == public
-    assert pickle.loads(pickle.dumps(db)).url.render_as_string(hide_password=False) == public
+    assert pickle.loads(pickle.dumps(db))._address.url.render_as_string(hide_password=False) == public
 
 
 def test_texts_that_were_typed():

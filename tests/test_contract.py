@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from conftest import DEFAULT_SEED, SEED
 
 import rowfeed
+from rowfeed.dialects import open_session
 from rowfeed.request.source import Source
 
 DIGESTS = {
@@ -163,7 +164,7 @@ def test_several_values(db):
 
 def odd_table(db, *rows):
     """A table without keys that holds what no layout wants."""
-    with db.session_class.open(db, read_only=False) as session:
+    with open_session(db._address, read_only=False) as session:
         connection = session._connection
         columns = [sa.Column(n, sa.Integer if n != "v" else sa.Double, nullable=True) for n in ("s", "x", "v")]
         table = sa.Table("ODD", sa.MetaData(), *columns)

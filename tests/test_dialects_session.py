@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 import rowfeed
+from rowfeed.dialects import open_session
 from rowfeed.request.request import Request
 
 CELLS = {"axes": ("x", "y"), "value": "v", "shape": (3, 3)}
@@ -45,7 +46,7 @@ def test_count_takes_values_of_any_type(db, dtype):
     }.get(dtype, np.arange(3).astype(dtype))
     layout = rowfeed.Columns("t", sample="id", columns="v", dtype=dtype)
     if dtype == "bool" and db.url.get_backend_name() in ("postgresql", "duckdb"):
-        with db.session_class.open(db, read_only=False) as session, session._connection.begin():
+        with open_session(db._address, read_only=False) as session, session._connection.begin():
             session._connection.exec_driver_sql("CREATE TABLE t (id INT PRIMARY KEY, v BOOLEAN)")
             session._connection.exec_driver_sql("INSERT INTO t VALUES (0, TRUE), (1, FALSE), (2, TRUE)")
     else:

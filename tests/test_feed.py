@@ -860,7 +860,7 @@ class TestDatabase:
     def test_pickle(self, path):
         """A database can be pickled, and read from where it is opened."""
         db = pickle.loads(pickle.dumps(rowfeed.connect(f"sqlite:///{path}", plain_rows=True)))
-        assert db.plain_rows
+        assert db._address.plain_rows
         assert rowfeed.Feed(db, grid()).sample_ids.size == 101
 
     def test_frozen(self, path):

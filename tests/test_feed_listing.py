@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 import rowfeed
+from rowfeed.dialects import session_class
 from rowfeed.feed import listing
 from rowfeed.request.source import Source
 
 IDS = sorted({*range(-40, 60, 3), *range(500, 700), 9_000, 9_001})
 ROWS = [(i, x, -1 if i % 3 == 0 else 1) for i in IDS for x in range(2)]
-SHARED = {"sqlite", "mariadb", "postgresql"}
+CUT = {"sqlite", "mariadb", "postgresql"}
 """Engines of which one query takes one core."""
 
 
@@ -33,13 +34,13 @@ def place(request, tmp_path):
 
 @pytest.fixture
 def listed(place, monkeypatch):
-    """Each share that was listed, and by which thread; all tables are large enough."""
+    """Each part that was listed, and by which thread; all tables are large enough."""
     monkeypatch.setattr(listing, "LEAST_NUMBERS", 1)
-    found, kind = [], place.connect().session_class
+    found, kind = [], session_class(place.engine)
     method = kind.sample_ids
 
     def noted(session, source, column):
-        found.append((source.share, threading.current_thread()))
+        found.append((source.bounds, threading.current_thread()))
         return method(session, source, column)
 
     monkeypatch.setattr(kind, "sample_ids", noted)
@@ -49,17 +50,18 @@ def listed(place, monkeypatch):
 def feed(place, *, plain=False, where=None, **options):
     """A feed of the table."""
     grid = rowfeed.Grid("t", sample="id", axes="x", value="v", shape=2, where=where)
-    return rowfeed.Feed(place.connect(plain), x=grid, **options)
+    throttle = options.pop("throttle", None)
+    return rowfeed.Feed(place.connect(plain, throttle=throttle), x=grid, **options)
 
 
 @pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("connections", [1, 2, 5])
-def test_shares_are_all_ids(place, listed, connections, plain):
-    """Each id once and in order, whatever the number of shares, of which some are empty."""
+def test_parts_are_all_ids(place, listed, connections, plain):
+    """Each id once and in order, whatever the number of parts, of which some are empty."""
     found = feed(place, connections=connections, plain=plain).sample_ids
     assert found.dtype == np.int64
     assert found.tolist() == IDS
-    assert len({share for share, _ in listed}) == (connections if place.engine in SHARED else 1)
+    assert len({share for share, _ in listed}) == (connections if place.engine in CUT else 1)
     assert len({thread for _, thread in listed}) <= connections
 
 
@@ -73,7 +75,7 @@ def test_ids_of_another_table(place, listed):
     """`Samples` are listed in shares as well."""
     place.run("CREATE TABLE u (id INTEGER PRIMARY KEY)", "INSERT INTO u SELECT DISTINCT id + 50 FROM t")
     assert feed(place, samples=rowfeed.Samples("u", "id")).sample_ids.tolist() == [i + 50 for i in IDS]
-    assert (len(listed) > 1) == (place.engine in SHARED)
+    assert (len(listed) > 1) == (place.engine in CUT)
 
 
 def test_an_id_that_is_null(place, listed):
@@ -98,44 +100,44 @@ def test_few_numbers_are_not_shared(place, listed, monkeypatch):
 
 
 @pytest.mark.parametrize("in_main", [False, True])
-def test_a_share_that_fails(place, monkeypatch, in_main):
-    """Its error is the feed's, a share that still runs is ended, and no thread is left."""
-    if place.engine not in SHARED:
-        pytest.skip("no shares")
+def test_a_part_that_fails(place, monkeypatch, in_main):
+    """Its error is the feed's, a part that still runs is ended, and no thread is left."""
+    if place.engine not in CUT:
+        pytest.skip("no parts")
     monkeypatch.setattr(listing, "LEAST_NUMBERS", 1)
-    kind = place.connect().session_class
+    kind = session_class(place.engine)
     runs, ended = threading.Event(), threading.Event()
 
     def sample_ids(session, source, column):
         main = threading.current_thread() is threading.main_thread()
         if main == in_main:
             assert runs.wait(10)
-            raise rowfeed.DataError("this share")
+            raise rowfeed.DataError("this part")
         runs.set()
         if not main:
-            assert ended.wait(10), "nobody ended this share"
+            assert ended.wait(10), "nobody ended this part"
         return np.arange(3)
 
     interrupt = kind.interrupt
     monkeypatch.setattr(kind, "sample_ids", sample_ids)
     monkeypatch.setattr(kind, "interrupt", lambda session: (ended.set(), interrupt(session)))
-    with pytest.raises(rowfeed.DataError, match="this share"):
+    with pytest.raises(rowfeed.DataError, match="this part"):
         feed(place)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("rowfeed")]
 
 
 @pytest.mark.parametrize(("low", "high", "count"), [(0, 1, 5), (-7, 9, 2), (0, 10**18, 3), (5, 5, 2)])
-def test_shares_touch_and_do_not_overlap(low, high, count):
-    """The shares of any numbers, together, are all numbers, each once."""
-    shares = [source.share for source in Source("t").shares("id", low, high, count)]
-    assert len(shares) == count
-    assert (shares[0][1], shares[-1][2]) == (None, None)
-    assert all(after[1] == before[2] + 1 for before, after in pairwise(shares))
-    assert all(low <= share[2] <= high for share in shares[:-1])
+def test_parts_touch_and_do_not_overlap(low, high, count):
+    """The parts of any numbers, together, are all numbers, each once."""
+    parts = [source.bounds for source in Source("t").cut("id", low, high, count)]
+    assert len(parts) == count
+    assert (parts[0][1], parts[-1][2]) == (None, None)
+    assert all(after[1] == before[2] + 1 for before, after in pairwise(parts))
+    assert all(low <= part[2] <= high for part in parts[:-1])
 
 
-def test_a_share_begins_where_it_begins(tmp_path):
-    """SQLite, too, goes from id to id in a share without passing those before it at each step."""
+def test_a_part_begins_where_it_begins(tmp_path):
+    """SQLite, too, goes from id to id in a part without passing those before it at each step."""
     with engines.place("sqlite", None, tmp_path) as place:
         rows = ", ".join(f"({i}, {x}, 0)" for i in range(1_000) for x in range(50))
         place.run(
@@ -144,9 +146,9 @@ def test_a_share_begins_where_it_begins(tmp_path):
         steps = []
         with place.connect().open() as session:
             connection = session._connection.connection.driver_connection
-            for share in Source("t").shares("id", 0, 999, 2):
+            for part in Source("t").cut("id", 0, 999, 2):
                 count = iter(range(10**9))
                 connection.set_progress_handler(lambda: next(count) and None, 100)  # noqa: B023
-                assert session.sample_ids(share, "id").size == 500
+                assert session.sample_ids(part, "id").size == 500
                 steps.append(next(count))
         assert max(steps) < 3 * min(steps)

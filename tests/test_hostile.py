@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from conftest import ENGINES, SEED, fresh
 
 import rowfeed
+from rowfeed.dialects import open_session
 from rowfeed.request.source import Source
 
 LONGEST = {"mariadb": 64, "postgresql": 63}
@@ -81,7 +82,7 @@ def others(name, engine):
 
 def run(db, *statements):
     """Run what SQLAlchemy makes of statements, in a session that may write."""
-    with db.session_class.open(db, read_only=False) as session:
+    with open_session(db._address, read_only=False) as session:
         for statement in statements:
             session._connection.execute(sa.text(statement) if isinstance(statement, str) else statement)
         session._connection.commit()
@@ -106,7 +107,7 @@ def test_names(url, name):
         np.testing.assert_array_equal(feed.arrays(), arrays)
         some = rowfeed.Feed(db, x=rowfeed.Grid(name, where=where, **grid), samples=rowfeed.Samples(name, name))
         np.testing.assert_array_equal(some.arrays(), [[0, 0, 0], [0, 5, 6]])
-    with fast.session_class.open(fast, read_only=False) as session:
+    with open_session(fast._address, read_only=False) as session:
         advised = session.missing_index(Source(name), value)
         if session.engine_name == "duckdb":  # which would not use one
             assert advised is None

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import rowfeed
+from rowfeed.reading.stream import Stream
 
 keras = pytest.importorskip("keras")
 pytestmark = pytest.mark.keras
@@ -171,13 +172,13 @@ def test_the_probe_is_given_back_unread(url, monkeypatch):
 def begun_epochs(monkeypatch):
     """The list of epochs whose reading begins from now on."""
     begun = []
-    windows = rowfeed.Feed._windows
+    windows = Stream._windows
 
-    def watched(self, plan, epoch, first, *spare):
+    def watched(self, epoch, *place):
         begun.append(epoch)
-        return windows(self, plan, epoch, first, *spare)
+        return windows(self, epoch, *place)
 
-    monkeypatch.setattr(rowfeed.Feed, "_windows", watched)
+    monkeypatch.setattr(Stream, "_windows", watched)
     return begun
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,20 @@ import rowfeed
 
 SOURCE = Path(rowfeed.__file__).parent
 
+FLOORS = [
+    {"errors"},
+    {"plan", "values", "access"},
+    {"request"},
+    {"layouts", "dialects"},
+    {"database", "reading", "models", "keras_internals"},
+    {"keras"},
+    {"feed"},
+    {"cli"},
+    {"__main__", ""},
+]
+"""The house, ground floor first: a folder, or a file beside them, imports from floors below its own alone, type hints
+included. `""` is the package itself."""
+
 
 def modules():
     """The path of each module, by its name without the package's."""
@@ -19,6 +35,28 @@ def modules():
         ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix("__init__").removesuffix("."): path
         for path in sorted(SOURCE.rglob("*.py"))
     }
+
+
+def imports(path):
+    """The rowfeed modules that a module names in an import, wherever that stands."""
+    known = modules()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "rowfeed":
+            base = node.module.removeprefix("rowfeed").removeprefix(".")
+            inner = (f"{base}.{alias.name}".removeprefix(".") for alias in node.names)
+            yield from (name if name in known else base for name in inner)
+        elif isinstance(node, ast.Import):
+            yield from (a.name.removeprefix("rowfeed").removeprefix(".") for a in node.names if is_ours(a.name))
+
+
+def is_ours(name):
+    """Whether a module is one of rowfeed."""
+    return name.split(".")[0] == "rowfeed"
+
+
+def folder(name):
+    """The folder of a module, or the module itself where it stands beside them."""
+    return name.split(".")[0]
 
 
 def test_public_names():
@@ -41,6 +79,25 @@ def test_public_names():
     assert all(getattr(rowfeed, name).__doc__ for name in rowfeed.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Fed'"):
         _ = rowfeed.Fed
+
+
+def test_every_folder_has_a_floor():
+    """FLOORS lists each folder, and each file beside them, once."""
+    assert sorted(name for floor in FLOORS for name in floor) == sorted({folder(name) for name in modules()})
+
+
+@pytest.mark.parametrize("name", modules())
+def test_imports_run_downwards(name):
+    """A folder imports from floors below its own alone: one direction, no way back, no exception."""
+    number = {folder: number for number, floor in enumerate(FLOORS) for folder in floor}
+    others = {folder(other) for other in imports(modules()[name])} - {folder(name)}
+    assert {other for other in others if number[other] >= number[folder(name)]} == set()
+
+
+def test_no_circles():
+    """No two modules import each other, be it through others or inside of one folder."""
+    graph = {name: set(imports(path)) - {name} for name, path in modules().items()}
+    list(TopologicalSorter(graph).static_order())
 
 
 def test_no_room_is_crowded():

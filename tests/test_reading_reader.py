@@ -20,7 +20,8 @@ from conftest import SEED, missing_servers
 from proxy import Proxy
 
 import rowfeed
-from rowfeed.reading import reader as retry
+from rowfeed.reading import reader as reader_room
+from rowfeed.reading.reader import Reader, pause_s
 
 SLOW = bool(os.environ.get("ROWFEED_SLOW"))
 KILLS, DOWN_S = (20, 3.0) if SLOW else (3, 0.5)
@@ -225,9 +226,9 @@ def test_a_query_that_takes_too_long(server):
     db = rowfeed.connect(server.url, timeout_s=1)
     sleep = "SLEEP(30)" if "mysql" in server.url else "pg_sleep(30)"
     began = time.monotonic()
-    with retry.Reader(db) as reader, pytest.raises(rowfeed.DatabaseError, match=r"within timeout_s=1") as caught:
+    with Reader(db._address) as reader, pytest.raises(rowfeed.DatabaseError, match=r"within timeout_s=1") as caught:
         reader.run(
-            lambda session: session._execute(
+            lambda reader: reader.session._execute(
                 sa.text(f"SELECT {sleep} FROM {'CELLS' if 'mysql' in server.url else 'pg_class'}")
             ).all()
         )
@@ -272,23 +273,24 @@ class Failing:
         """Nothing runs."""
 
 
-class Places:
-    """A database that opens such sessions."""
+@pytest.fixture
+def opened(monkeypatch):
+    """The sessions that were opened: such ones."""
+    found = []
+    monkeypatch.setattr(reader_room, "open_session", lambda address: (found.append(Failing()), found[-1])[1])
+    return found
 
-    label, timeout_s, retry_s = "there", 60, 60
 
-    def __init__(self):
-        self.opened = 0
-
-    def open(self):
-        self.opened += 1
-        return Failing()
+def there(**options):
+    """The address of a database that needs not be there."""
+    return rowfeed.connect("sqlite:///there.db", **options)._address
 
 
 def failing(times, *, transient=True):
     left = [times]
 
-    def task(session):
+    def task(reader):
+        session = reader.session
         if left[0]:
             left[0] -= 1
             error = rowfeed.DatabaseError("lost.")
@@ -299,45 +301,57 @@ def failing(times, *, transient=True):
     return task
 
 
-def test_each_attempt_has_a_connection_of_its_own(monkeypatch):
+def test_each_attempt_has_a_connection_of_its_own(monkeypatch, opened):
     """After a failure the connection is not used again; after a success it is."""
-    monkeypatch.setattr(retry, "FIRST_PAUSE_S", 0.001)
-    places = Places()
-    with retry.Reader(places) as reader:
+    monkeypatch.setattr(reader_room, "FIRST_PAUSE_S", 0.001)
+    with Reader(there()) as reader:
         reader.run(failing(2))
-        assert places.opened == 3
+        assert len(opened) == 3
         assert reader.run(failing(0)) is reader.run(failing(0))
-        assert places.opened == 3
+        assert len(opened) == 3
+
+
+def test_a_task_that_asks_for_no_session_opens_none(opened):
+    """Neither a connection is opened nor a watchdog started for it; the first that asks gets one."""
+    with Reader(there()) as reader:
+        assert reader.run(lambda reader: 7) == 7
+        assert opened == []
+        assert not [thread for thread in threading.enumerate() if thread.name == "rowfeed-watchdog"]
+        assert reader.run(lambda reader: reader.session) is opened[0]
+
+
+def test_the_time_of_a_task_counts_from_its_session_on(opened):
+    """A task that works without a session for longer than timeout_s is not late."""
+    with Reader(there(timeout_s=0.05)) as reader:
+        assert reader.run(lambda reader: threading.Event().wait(0.2)) is False
 
 
 def test_pauses_double_up_to_a_limit():
     """Pauses grow from FIRST_PAUSE_S to LONGEST_PAUSE_S, each between its half and its whole, and are not all alike."""
     for attempts, whole in [(1, 0.1), (2, 0.2), (3, 0.4), (7, 5.0), (1_000_000, 5.0)]:
-        pauses = [retry.pause_s(attempts) for _ in range(200)]
+        pauses = [pause_s(attempts) for _ in range(200)]
         assert whole / 2 <= min(pauses) < max(pauses) <= whole
         assert len(set(pauses)) > 100
 
 
-def test_without_retries():
+def test_without_retries(opened):
     """retry_s=0 gives up at the first failure."""
-    places = Places()
-    places.retry_s = 0
-    with retry.Reader(places) as reader, pytest.raises(rowfeed.DatabaseError, match=r"lost\. Failed 1 times"):
+    with Reader(there(retry_s=0)) as reader, pytest.raises(rowfeed.DatabaseError, match=r"lost\. Failed 1 times"):
         reader.run(failing(1))
-    assert places.opened == 1
+    assert len(opened) == 1
 
 
 def test_no_pause_touches_a_global_random_state():
     """Jitter neither uses nor changes the random states of the user."""
     random.seed(1)
     before = random.getstate()
-    retry.pause_s(3)
+    pause_s(3)
     assert random.getstate() == before
 
 
-def test_each_failure_is_logged(monkeypatch, caplog):
+def test_each_failure_is_logged(monkeypatch, caplog, opened):
     """A warning of the logger `rowfeed` tells what failed and when it is tried again."""
-    monkeypatch.setattr(retry, "FIRST_PAUSE_S", 0.001)
-    with caplog.at_level(logging.WARNING, "rowfeed"), retry.Reader(Places()) as reader:
+    monkeypatch.setattr(reader_room, "FIRST_PAUSE_S", 0.001)
+    with caplog.at_level(logging.WARNING, "rowfeed"), Reader(there()) as reader:
         reader.run(failing(2))
     assert [record.getMessage() for record in caplog.records] == ["lost. Trying again in 0.0 s."] * 2

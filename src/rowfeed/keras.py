@@ -5,17 +5,16 @@ Importing this module imports Keras; nothing else in rowfeed does, but `rowfeed.
 
 from __future__ import annotations
 
-import sys
 import threading
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from rowfeed.errors import ArgumentError, DependencyError
-from rowfeed.feed.feed import Feed
+from rowfeed.keras_internals import has_more_epochs, running_methods
 from rowfeed.layouts.structure import Batch
 from rowfeed.reading.batches import Batches
+from rowfeed.reading.stream import Stream
 
 try:
     import keras
@@ -54,12 +53,12 @@ class KerasFeed(keras.utils.PyDataset):
     `last_batch="pad"` those of the padding come last.
 
     Args:
-        feed: The feed.
+        stream: The batches of the feed.
     """
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, stream: Stream) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
-        self._feed = feed
+        self._stream = stream
         self._lock = threading.Lock()
         self._caller: str | None = None
         self._more_epochs = threading.Event()
@@ -71,19 +70,19 @@ class KerasFeed(keras.utils.PyDataset):
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        return len(self._feed)
+        return len(self._stream)
 
     @property
     def num_batches(self) -> int:
         self._length_asked = True
         self._note_callers()
-        return len(self._feed)
+        return len(self._stream)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         """The next batch of the epoch, or the same one again for the same index."""
         with self._lock:
-            if not 0 <= index < len(self._feed):
-                raise IndexError(f"expected a batch in 0..{len(self._feed) - 1}; got {index}.")
+            if not 0 <= index < len(self._stream):
+                raise IndexError(f"expected a batch in 0..{len(self._stream) - 1}; got {index}.")
             if index in self._asked or (self._hook_called and self._length_asked):
                 self._begin_pass()
             self._hook_called = self._length_asked = False
@@ -96,7 +95,7 @@ class KerasFeed(keras.utils.PyDataset):
     def on_epoch_begin(self) -> None:
         self._hook_called = True
         self._caller = self._note_callers()
-        if self._caller == "predict" and self._feed.shuffled:
+        if self._caller == "predict" and self._stream.shuffled:
             raise ArgumentError(
                 "expected a feed in the order of its sample ids for predict; got shuffle=True, with which nobody could "
                 "tell whose prediction is whose. Pass feed.replace(shuffle=False).to_keras()."
@@ -104,9 +103,9 @@ class KerasFeed(keras.utils.PyDataset):
 
     def _note_callers(self) -> str:
         """The method of a model that is running; notes whether a `fit` that it is, or is part of, has more epochs."""
-        callers = _keras_callers()
+        callers = running_methods()
         fit = callers.get("fit")
-        if fit is not None and _has_more_epochs(fit):
+        if fit is not None and has_more_epochs(fit):
             self._more_epochs.set()
         else:
             self._more_epochs.clear()
@@ -122,7 +121,7 @@ class KerasFeed(keras.utils.PyDataset):
             self._begin_epoch(self._epoch)
 
     def _begin_pass(self) -> None:
-        finished = len(self._asked) == len(self._feed) and self._passed_to not in (None, "_symbolic_build")
+        finished = len(self._asked) == len(self._stream) and self._passed_to not in (None, "_symbolic_build")
         if finished or (self._asked and self._passed_to == "fit"):
             self._begin_epoch(self._epoch + 1)
         elif len(self._asked) > len(self._kept):
@@ -145,7 +144,7 @@ class KerasFeed(keras.utils.PyDataset):
         try:
             batch = None if self._batches is None else next(self._batches, None)
             if batch is None:
-                self._batches = self._feed.running(self._epoch, number, self._more_epochs.is_set)
+                self._batches = self._stream.running(self._epoch, number, self._more_epochs.is_set)
                 batch = next(self._batches)
         except BaseException:
             self._batches = None
@@ -178,22 +177,3 @@ def _like_losses(weight: Any, y: Any) -> Any:
     if weight.ndim != 1 or len(shape) < 2:
         return weight
     return np.ascontiguousarray(np.broadcast_to(weight.reshape(-1, *(1,) * (len(shape) - 1)), shape))
-
-
-def _keras_callers() -> dict[str, FrameType]:
-    """Which methods of a Keras model are running, innermost first; `_symbolic_build` only learns shapes."""
-    found: dict[str, FrameType] = {}
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        name = frame.f_code.co_name
-        if name in ("_symbolic_build", "fit", "evaluate", "predict") and "keras" in frame.f_globals.get("__name__", ""):
-            found.setdefault(name, frame)
-        frame = frame.f_back
-    return found
-
-
-def _has_more_epochs(fit: FrameType) -> bool:
-    """Whether another epoch follows the one that `fit` is in: True where it does not tell."""
-    names = fit.f_locals
-    epoch, epochs = names.get("epoch", names.get("initial_epoch")), names.get("epochs")
-    return epoch is None or epochs is None or epoch + 1 < epochs

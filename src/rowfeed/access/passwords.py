@@ -73,19 +73,19 @@ def shown(url: sa.URL) -> str:
     return hidden.render_as_string(hide_password=True).replace(quote_plus(HIDDEN), HIDDEN)
 
 
-def complete(url: sa.URL, source: PasswordFrom) -> sa.URL:
-    """The URL to open: with the password from its source where it names a user and no password.
+def asked(url: sa.URL, source: PasswordFrom) -> str | None:
+    """The password of a URL: its own, or, if it names a user alone, the one that its source gives.
 
     Raises:
         ArgumentError: The source is a function that does not return text or None.
     """
     if url.password is not None or not url.username:
-        return url
+        return None if url.password is None else str(url.password)
     password: Any = source() if callable(source) else os.environ.get(source)
     if password is not None and not isinstance(password, str):
         password = type(password).__name__  # a traceback that shows locals must not show what was returned
         raise ArgumentError(f"expected a password_from that returns text or None; got {password}. Return the password.")
-    return url.set(password=password) if password else url
+    return password or None
 
 
 def secrets(url: sa.URL) -> Iterator[str]:

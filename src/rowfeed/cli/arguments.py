@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-import rowfeed
 from rowfeed.cli.backend import BACKENDS
 from rowfeed.cli.train.recipe import DIGITS, Recipe
 from rowfeed.cli.types import inner_share, names, number, shape, share, span, whole
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=f"{EXIT_CODES}\n\nrowfeed COMMAND --help says more of each.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--version", action="version", version=f"rowfeed {rowfeed.__version__}")
+    top.add_argument("--version", action="version", version=f"rowfeed {version('rowfeed')}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_demo(commands)
     _add_populate(commands)

@@ -216,8 +216,8 @@ def _samples(options: argparse.Namespace) -> Samples | None:
 
 
 def _mention_password(db: Database) -> None:
-    if db.url.password:
-        _say(f"The password is left out here: put it into the environment variable {db.password_from}.")
+    if db._address.url.password:
+        _say(f"The password is left out here: put it into the environment variable {db._address.password_from}.")
 
 
 def _command(*words: object) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rowfeed.database.database import Database
+from rowfeed.dialects import open_session
 from rowfeed.dialects.session import Session
 from rowfeed.errors import ArgumentError, SchemaError
 from rowfeed.layouts.columns import Columns
@@ -93,7 +94,7 @@ class Population:
         """1, or the id after the last one; looks first, so that a refusal leaves no half of the tables behind."""
         if if_exists == "replace":
             return 1
-        with db.session_class.open(db, read_only=False) as session:
+        with open_session(db._address, read_only=False) as session:
             there = [name for name in (self.users_table, self.table) if _exists(session, name)]
             if there and if_exists == "fail":
                 raise ArgumentError(

@@ -5,22 +5,21 @@ from __future__ import annotations
 import math
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 
-from rowfeed.access.passwords import DEFAULT_VARIABLE, PasswordFrom, complete, in_its_place, misplaced, public, shown
-from rowfeed.dialects import session_class
+from rowfeed.access.address import DEFAULT_MAX_SCANNED_ROWS, DEFAULT_RETRY_S, DEFAULT_TIMEOUT_S, Address
+from rowfeed.access.passwords import DEFAULT_VARIABLE, PasswordFrom, in_its_place, misplaced
+from rowfeed.access.throttle import Throttle
+from rowfeed.database.write import write
+from rowfeed.dialects import open_session, session_class
 from rowfeed.dialects.session import Session
 from rowfeed.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from rowfeed.layouts.base import Layout
-    from rowfeed.values.given_ids import GivenIds
-
-DEFAULT_TIMEOUT_S = 60.0
-DEFAULT_RETRY_S = 60.0
+from rowfeed.layouts.base import Layout
+from rowfeed.values.given_ids import GivenIds
 
 VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 """A portable name of an environment variable; a password in its place, which pickles would carry, mostly is none."""
@@ -33,8 +32,10 @@ def connect(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     retry_s: float = DEFAULT_RETRY_S,
     plain_rows: bool = False,
+    throttle: float | None = None,
+    max_scanned_rows: int | None = DEFAULT_MAX_SCANNED_ROWS,
 ) -> Database:
-    """Say where the data is. Opens no connection yet.
+    """Say where the data is, and how its server is to be treated. Opens no connection yet.
 
     Args:
         url_or_engine: A SQLAlchemy URL, `sqlite:///games.db`, `mysql+pymysql://user@host/game`; or an Engine, whose
@@ -42,12 +43,21 @@ def connect(
         password_from: Where the password comes from when the URL names a user and has none: the name of an environment
             variable, or a function that returns it (one that pickle can name, if the database is to be pickled). Asked
             at each connection.
-        timeout_s: Seconds that a query may take, connecting included. Then the server ends it, or, where nothing is
+        timeout_s: Seconds that a query may take, connecting included. Then the server ends it, or, when nothing is
             heard of the server, the connection is shut down.
         retry_s: Seconds for which a request that failed for a reason that may pass (a server that restarts, a
             connection that was cut) is made again, on new connections. 0: never.
         plain_rows: Read plain rows with standard SQL instead of the engine's own fast way: slower, the same
             batches. To compare, or to get round a fault.
+        throttle: The load that the server is spared. Up to 1: the share of its time that a connection may have a
+            request running; 0.25: after one of 0.1 s it pauses for 0.3 s. Above 1: table rows per second, all
+            connections together; a request then has about a second's rows at most. All feeds of this database in
+            this process keep within it together. None: no limit. Batches are the same with any;
+            `feed.stats().throttled_s` counts the pauses. Queries that a feed makes once, when it is made, are not
+            paced.
+        max_scanned_rows: Rows that an epoch may scan in tables without an index that starts with the sample column.
+            Each request reads such a table whole, so requests are as few as memory allows, for a whole window if
+            its rows fit, and go over one connection. None: any number.
 
     Returns:
         A frozen, picklable locator. A pickle carries no password: where it is opened, `password_from` is asked.
@@ -65,11 +75,10 @@ def connect(
     del url_or_engine  # a traceback that shows locals must not show a password
     if isinstance(url, str):
         raise ArgumentError(url)
-    database = Database(in_its_place(url), password_from, timeout_s, retry_s, plain_rows, engine)
-    del url
-    _seconds("timeout_s", timeout_s)
+    url = in_its_place(url)
+    _check_seconds("timeout_s", timeout_s)
     if retry_s != 0:
-        _seconds("retry_s", retry_s)
+        _check_seconds("retry_s", retry_s)
     if not callable(password_from) and not (isinstance(password_from, str) and VARIABLE.fullmatch(password_from)):
         kind = type(password_from).__name__
         del password_from  # it may be a password
@@ -77,10 +86,11 @@ def connect(
             f"expected the name of an environment variable, or a function; got password_from of type {kind}. For "
             f"example password_from={DEFAULT_VARIABLE!r}."
         )
-    refusal = database.session_class.refuse(database.url)
+    refusal = session_class(url.get_backend_name()).refuse(url)
     if refusal:
         raise ArgumentError(refusal)
-    return database
+    limit, most = _checked_throttle(throttle), _checked_rows(max_scanned_rows)
+    return Database(Address(url, password_from, timeout_s, retry_s, plain_rows, Throttle(limit), most, engine))
 
 
 def _parsed(url_or_engine: Any) -> sa.URL | str:
@@ -102,49 +112,46 @@ def _parsed(url_or_engine: Any) -> sa.URL | str:
     )
 
 
-def _seconds(name: str, value: Any) -> None:
+def _check_seconds(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise ArgumentError(f"expected a number of seconds above 0; got {name}={value!r}. The default is 60.")
 
 
+def _checked_throttle(value: Any) -> float | None:
+    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if value is not None and not (real and 0 < value < math.inf):
+        raise ArgumentError(
+            f"expected a share of time up to 1, or table rows per second above 1; got throttle={value!r}. For example "
+            "0.25 or 10_000; None: no limit."
+        )
+    return None if value is None else float(value)
+
+
+def _checked_rows(value: Any) -> int | None:
+    if value is not None and (not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1):
+        raise ArgumentError(f"expected a positive integer; got max_scanned_rows={value!r}. Pass 1 or more.")
+    return None if value is None else int(value)
+
+
 @dataclass(frozen=True, repr=False)
 class Database:
-    """Where the data is: a frozen locator that opens sessions. Made by `rowfeed.connect`."""
+    """Where the data is: a frozen, picklable locator that opens sessions. Made by `rowfeed.connect`."""
 
-    url: sa.URL
-    password_from: PasswordFrom = DEFAULT_VARIABLE
-    timeout_s: float = DEFAULT_TIMEOUT_S
-    retry_s: float = DEFAULT_RETRY_S
-    plain_rows: bool = False
-    engine: sa.Engine | None = field(default=None, compare=False)
-    engines: dict[tuple[int, bool], sa.Engine] = field(default_factory=dict, compare=False)
-    """SQLAlchemy's, by a hash of the full URL and whether it only reads: it holds no connection here, but what it
-    learned of the server and what it compiled."""
+    _address: Address
 
     @property
     def label(self) -> str:
         """How messages call it, without its password."""
-        return shown(self.url)
+        return self._address.label
 
     @property
     def public_url(self) -> str:
         """The URL without anything secret, to be pasted elsewhere."""
-        return public(self.url).render_as_string()
-
-    def __repr__(self) -> str:
-        return f"<Database {self.label}>"
-
-    @property
-    def session_class(self) -> type[Session]:
-        return session_class(self.url.get_backend_name())
-
-    def full_url(self) -> sa.URL:
-        """The URL to open, with its password."""
-        return complete(self.url, self.password_from)
+        return self._address.public_url
 
     def open(self) -> Session:
         """A read-only session for the calling thread. Close it, or use it as a context manager."""
-        return self.session_class.open(self)
+        return open_session(self._address)
 
     def write(
         self,
@@ -177,13 +184,7 @@ class Database:
             db.write(grid, numpy.eye(4, dtype="float32")[None], ids=[7])
             ```
         """
-        from rowfeed.database.write import write
+        return write(self._address, layout, arrays, ids, if_exists)
 
-        return write(self, layout, arrays, ids, if_exists)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "url": public(self.url), "engine": None, "engines": {}}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            object.__setattr__(self, name, value)
+    def __repr__(self) -> str:
+        return f"<Database {self.label}>"

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
+from rowfeed.access.address import Address
+from rowfeed.dialects import open_session
+from rowfeed.dialects.session import Session
 from rowfeed.errors import ArgumentError, DataError
 from rowfeed.layouts.arguments import checked_choice
+from rowfeed.layouts.base import Layout
 from rowfeed.values.dates import is_date, unit_of
 from rowfeed.values.given_ids import GivenIds, listed_ids
 from rowfeed.values.ids import IdKind, Ids, sort_ids
 
-if TYPE_CHECKING:
-    from rowfeed.database.database import Database
-    from rowfeed.dialects.session import Session
-    from rowfeed.layouts.base import Layout
-
 
 def write(
-    database: Database,
+    address: Address,
     layout: Layout,
     arrays: Any,
     ids: GivenIds | None,
@@ -33,7 +32,7 @@ def write(
         raise ArgumentError("expected a layout whose table is a name; got a selectable. Rows cannot be written to one.")
     samples = arrays.shape[0] if hasattr(arrays, "shape") else len(arrays)
     kind, names = _ids(ids, samples)
-    with database.session_class.open(database, read_only=False) as session:
+    with open_session(address, read_only=False) as session:
         table = _table(layout, session.key_type(names, kind), session)
         return session.write(table, _chunks(layout, arrays, names, kind, session), if_exists)
 

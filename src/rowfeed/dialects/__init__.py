@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import cast
 
+from rowfeed.access.address import Address
 from rowfeed.dialects.session import Session
 
 SAME_AS = {"mariadb": "mysql"}
@@ -24,3 +25,8 @@ def session_class(engine_name: str) -> type[Session]:
     if found is None or found.submodule_search_locations is None:
         return Session
     return cast("type[Session]", import_module(f"{folder}.session").Session)
+
+
+def open_session(address: Address, *, read_only: bool = True) -> Session:
+    """A session for the calling thread. Close it, or use it as a context manager."""
+    return session_class(address.url.get_backend_name()).open(address, read_only=read_only)

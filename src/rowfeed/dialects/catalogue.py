@@ -12,11 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from rowfeed.errors import SchemaError
+from rowfeed.request.catalogue import Catalogue
 from rowfeed.request.source import Source
 
 
-class Catalogue(abc.ABC):
-    """Tables, their columns, keys and indexes; an engine's session overrides what its own catalogue tells better."""
+class Reflection(Catalogue, abc.ABC):
+    """A catalogue by SQLAlchemy's reflection; an engine's session overrides what its own tells better."""
 
     _connection: sa.Connection
     _label: str

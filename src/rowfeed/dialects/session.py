@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from rowfeed.access.address import Address
 from rowfeed.access.failures import Failure, Translation
-from rowfeed.dialects.catalogue import Catalogue
+from rowfeed.access.passwords import hide
+from rowfeed.dialects.catalogue import Reflection
 from rowfeed.dialects.storage import Storage
 from rowfeed.errors import ArgumentError, DataError, SchemaError
 from rowfeed.request.plain_rows import to_columns
@@ -21,9 +22,6 @@ from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Selection
 from rowfeed.request.source import Source
 from rowfeed.values.ids import TEXT, IdKind, Ids, check_kind, ids_from_objects, merged, namer, objects_of, sort_ids
-
-if TYPE_CHECKING:
-    from rowfeed.database.database import Database
 
 IDS_PER_QUERY = 500
 """Parameters that any engine takes in one statement (Oracle and old SQLite: 1,000)."""
@@ -38,7 +36,7 @@ PROBED_ROWS = 10_000
 """Rows of an index that are looked at to learn how many a sample has."""
 
 
-class Session(Storage, Catalogue):
+class Session(Storage, Reflection):
     """One open connection. It belongs to the thread that opened it; only `interrupt` may be called from another.
 
     Use as a context manager: leaving it closes the connection.
@@ -50,24 +48,24 @@ class Session(Storage, Catalogue):
     streams = True
     """Whether a long result is left with the server until it is fetched; else the driver holds it as it came."""
 
-    def __init__(self, connection: sa.Connection, database: Database) -> None:
+    def __init__(self, connection: sa.Connection, address: Address) -> None:
         self._connection = connection
-        self._plain_rows = database.plain_rows
-        self._label = database.label
-        self._query_limit_s = database.timeout_s * SERVERS_SHARE
-        self._translation = self._translation_of(database)
+        self._plain_rows = address.plain_rows
+        self._label = address.label
+        self._query_limit_s = address.timeout_s * SERVERS_SHARE
+        self._translation = self._translation_of(address)
 
     @classmethod
-    def open(cls, database: Database, *, read_only: bool = True) -> Self:
-        """Connect. Where the connection comes from the user's own engine, it does not go back into its pool."""
-        database = replace(database, url=database.full_url())  # its source is asked once
-        with cls._translation_of(database)(Exception):  # a driver may refuse an option in any way: TypeError, OSError
-            if database.engine is None:
-                connection = cls._kept_engine(database, read_only).connect()
-            else:
-                connection = database.engine.connect()
+    def open(cls, address: Address, *, read_only: bool = True) -> Self:
+        """Connect. If the connection comes from the user's own engine, it does not go back into its pool."""
+        translated = cls._translation_of(address)
+        with translated(Exception):  # a driver may refuse an option in any way: TypeError, OSError
+            engine = address.engine or cls._kept_engine(address, read_only)
+        with translated():
+            connection = engine.connect()
+            if engine is address.engine:
                 connection.detach()
-            session = cls(connection, database)
+            session = cls(connection, address)
             if read_only:
                 session._protect()
             return session
@@ -83,24 +81,35 @@ class Session(Storage, Catalogue):
         return Failure.PERMANENT
 
     @classmethod
-    def _translation_of(cls, database: Database) -> Translation:
-        return Translation(database.url, database.timeout_s, cls.failure)
+    def _translation_of(cls, address: Address) -> Translation:
+        return Translation(address.url, address.timeout_s, cls.failure)
 
     @classmethod
-    def _kept_engine(cls, database: Database, read_only: bool) -> sa.Engine:
-        """SQLAlchemy's engine of the last session, where that was opened with the same URL, password included."""
-        # Not by the URL, which would show its password in this frame, nor by its own hash, which leaves that out.
-        key = hash(database.url.render_as_string(hide_password=False)), read_only
-        engine = database.engines.get(key)
-        if engine is None:
-            engine = cls._engine(database, read_only=read_only)
-            database.engines.clear()  # a password that is another at each connection must not pile them up
-            database.engines[key] = engine
-        return engine
+    def _kept_engine(cls, address: Address, read_only: bool) -> sa.Engine:
+        """SQLAlchemy's engine of the last session, which learned what the server is like; or a new one."""
+        if read_only not in address.engines:
+            engine = address.engines[read_only] = cls._engine(address, read_only=read_only)
+
+            @sa.event.listens_for(engine, "do_connect")
+            def connect(dialect: sa.Dialect, _record: Any, _arguments: Any, options: dict[str, Any]) -> Any:
+                """With a password that is asked for here, and kept nowhere."""
+                url = engine.url.set(password=address.password())
+                try:
+                    arguments, own = dialect.create_connect_args(url)
+                    return cls._driver_connect(dialect, arguments, {**own, **options})
+                except Exception as error:
+                    hide(error, url)
+                    raise sa.exc.DBAPIError("", None, error) from error
+
+        return address.engines[read_only]
 
     @classmethod
-    def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
-        return sa.create_engine(database.url, poolclass=NullPool, hide_parameters=True)
+    def _engine(cls, address: Address, *, read_only: bool) -> sa.Engine:
+        return sa.create_engine(address.url, poolclass=NullPool, hide_parameters=True)
+
+    @classmethod
+    def _driver_connect(cls, dialect: sa.Dialect, arguments: Any, options: dict[str, Any]) -> Any:
+        return dialect.connect(*arguments, **options)
 
     def _protect(self) -> None:
         """Make the session read-only, as far as the engine lets us."""

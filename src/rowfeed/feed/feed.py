@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import fields
-from dataclasses import replace as replaced
-from itertools import count
+from dataclasses import fields, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,19 +20,16 @@ from rowfeed.layouts.structure import Batch, Layouts
 from rowfeed.plan.order import LastBatch, Plan, choose_window, largest_window
 from rowfeed.plan.split import hash_ids, parts
 from rowfeed.reading.batches import Batches, Transform
-from rowfeed.reading.prefetch import Prefetcher
-from rowfeed.reading.reader import Reader
 from rowfeed.reading.sizes import RequestSize, ScanSize
 from rowfeed.reading.stats import Counters, Stats
-from rowfeed.reading.throttle import Throttle
-from rowfeed.reading.window import Read, Spare, Window
+from rowfeed.reading.stream import Stream
+from rowfeed.reading.window import Read
 from rowfeed.values.ids import Ids
 
 if TYPE_CHECKING:
     from rowfeed.keras import KerasFeed
 
 DEFAULT_MEMORY_BYTES = 256 * 2**20
-DEFAULT_MAX_SCANNED_ROWS = 1_000_000_000
 
 
 class Feed:
@@ -67,18 +62,11 @@ class Feed:
         memory_bytes: What a running epoch may hold in memory: a quarter each for the window in use, the window
             being read, rows on their way, and batches. With `shuffle`, the size of the window is part of the order.
         connections: Database connections, at most.
-        throttle: What the server is to be spared. Up to 1: the share of its time that a connection may have a request
-            running; 0.25: after one of 0.1 s it pauses for 0.3 s. Above 1: table rows per second, all connections
-            together, also those of feeds that come of this one by `split` and `replace`; a request then has about a
-            second's rows at most. None: no limit. Batches are the same with any; `stats().throttled_s` counts the
-            pauses. What is asked while a feed is made is not paced.
-        max_scanned_rows: Rows that an epoch may scan in tables without an index that starts with the sample column.
-            Each request reads such a table whole, so requests are as few as memory allows, for a whole window where
-            its rows fit, and go over one connection. None: any number.
 
     Raises:
         ArgumentError: An argument cannot be right.
-        SchemaError: A table or column is not there, or an epoch would scan more than `max_scanned_rows`.
+        SchemaError: A table or column is not there, or an epoch would scan more than `max_scanned_rows`
+            of `rowfeed.connect`.
         DataError: There is not a single sample, or a sample id is NULL.
         DatabaseError: The database refused or failed.
 
@@ -110,8 +98,6 @@ class Feed:
         transform: Transform | None = None,
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
         connections: int = 2,
-        throttle: float | None = None,
-        max_scanned_rows: int | None = DEFAULT_MAX_SCANNED_ROWS,
     ) -> None:
         options = Options(
             db,
@@ -126,55 +112,50 @@ class Feed:
             transform,
             memory_bytes,
             connections,
-            throttle,
-            max_scanned_rows,
         )
-        self._set_up(options, None, "", None, Throttle(options.throttle))
+        self._set_up(options, None, "", None)
 
-    def _set_up(
-        self, options: Options, ids: Ids | None, lineage: str, known: Survey | None, throttle: Throttle
-    ) -> None:
-        self._options = options
-        self._throttle = throttle
-        self._structure = options.structure
-        self._counters = Counters()
-        self._lineage = lineage
+    def _set_up(self, options: Options, ids: Ids | None, lineage: str, known: Survey | None) -> None:
+        self._options, self._lineage, self._epochs_begun = options, lineage, 0
+        structure, counters = options.structure, Counters()
         self._refuse_samples_too_large()
-        self._survey = survey(options, ids, known, self._counters)
-        self._ids = ids = self._survey.ids
-        window = choose_window(options.memory_bytes, self._structure.sample_bytes, options.batch_size, ids.size)
-        self._plan = Plan(ids.size, options.batch_size, window, options.shuffle, options.seed, options.last_batch)
-        if not len(self._plan):
+        self._survey = survey(options, ids, known, counters)
+        ids = self._survey.ids
+        window = choose_window(options.memory_bytes, structure.sample_bytes, options.batch_size, ids.size)
+        plan = Plan(ids.size, options.batch_size, window, options.shuffle, options.seed, options.last_batch)
+        if not len(plan):
             raise ArgumentError(
                 f'expected at least one whole batch of {options.batch_size} with last_batch="drop"; got {ids.size} '
                 'samples. Pass a smaller batch_size, or last_batch="keep".'
             )
-        self._connections = 1 if self._survey.scans else options.connections
-        self._reads = [self._read(layout) for layout in self._survey.selections]
+        connections = 1 if self._survey.scans else options.connections
+        reads = [self._read(layout, connections) for layout in self._survey.selections]
         scans = [
-            EpochScans(read.layout, read.scan, min(read.size.samples, window), self._plan.requests(read.size.samples))
-            for read in self._reads
+            EpochScans(read.layout, read.scan, min(read.size.samples, window), plan.requests(read.size.samples))
+            for read in reads
             if read.scan is not None
         ]
-        check_scans(scans, options.max_scanned_rows)
+        check_scans(scans, options.address.max_scanned_rows)
         for each in scans:
             if not (known and each.layout in known.scans):
                 warn_of_scans(each)
-        self._epochs_begun = 0
+        self._stream = Stream(options.address, ids, plan, structure, reads, connections, options.transform, counters)
 
-    def _read(self, layout: Layout) -> Read:
+    def _read(self, layout: Layout, connections: int) -> Read:
         """What requests for a layout are like. The connections share the memory for rows on their way, and the rate."""
         selection, scan = self._survey.selections[layout], self._survey.scans.get(layout)
-        share = self._options.memory_bytes // 4 // self._connections
+        room = self._options.memory_bytes // 4 // connections
         if scan is not None:
-            return Read(layout, selection, ScanSize(share, selection, scan), scan)
-        return Read(layout, selection, RequestSize(share, selection, self._throttle.rows_per_s / self._connections))
+            return Read(layout, selection, ScanSize(room, selection, scan), scan)
+        rate = self._options.address.throttle.rows_per_s / connections
+        return Read(layout, selection, RequestSize(room, selection, rate))
 
     def _refuse_samples_too_large(self) -> None:
         """For samples of which the memory does not hold a batch."""
-        options, sample_bytes = self._options, self._structure.sample_bytes
+        options, structure = self._options, self._options.structure
+        sample_bytes = structure.sample_bytes
         if not largest_window(options.memory_bytes, sample_bytes, options.batch_size):
-            shapes = ", ".join(f"{layout.sample_shape} {layout.dtype}" for layout in self._structure.layouts)
+            shapes = ", ".join(f"{layout.sample_shape} {layout.dtype}" for layout in structure.layouts)
             needed = 4 * sample_bytes * options.batch_size
             raise ArgumentError(
                 f"expected a batch in a quarter of memory_bytes; got batch_size={options.batch_size} samples of "
@@ -186,7 +167,7 @@ class Feed:
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        return len(self._plan)
+        return len(self._stream)
 
     def __iter__(self) -> Batches:
         """The next epoch: the first call gives epoch 0, the second epoch 1."""
@@ -203,33 +184,7 @@ class Feed:
         for name, value in (("epoch", epoch), ("start", start)):
             if not isinstance(value, (int, np.integer)) or value < 0:
                 raise ArgumentError(f"expected 0 or more; got {name}={value!r}. Count from 0.")
-        return self._batches(self._windows(self._plan, epoch, self._first_window(start)), epoch, start)
-
-    def running(self, epoch: int, start: int, go_on: Callable[[], bool]) -> Batches:
-        """For front ends: as `batches`, and while its last window is used, the first of the next epoch is read.
-
-        Args:
-            epoch: The epoch to begin with.
-            start: The batch to begin with.
-            go_on: Asked, on a reading thread, whether there will be a next epoch.
-        """
-
-        def windows() -> Iterator[Window]:
-            spare = Spare()
-            yield from self._windows(self._plan, epoch, self._first_window(start), spare)
-            for later in count(epoch + 1):
-                if not go_on():
-                    return
-                yield from self._windows(self._plan, later, 0, spare)
-
-        return self._batches(windows(), epoch, start, goes_on=True)
-
-    def _batches(self, windows: Iterator[Window], epoch: int, start: int, goes_on: bool = False) -> Batches:
-        prefetcher = Prefetcher(windows, self._make_reader, self._connections, self._counters, self._throttle)
-        return Batches(prefetcher, self._structure, self._plan, epoch, start, self._options.transform, goes_on)
-
-    def _first_window(self, start: int) -> int:
-        return start // self._plan.batches_per_window
+        return self._stream.batches(epoch, start)
 
     def arrays(self) -> Batch:
         """All samples in ascending order of their ids, in RAM: for small feeds. No `transform`, no padding.
@@ -240,26 +195,14 @@ class Feed:
         Raises:
             ArgumentError: They would not fit into this machine's memory.
         """
-        size = self._ids.size * sum(layout.sample_bytes for layout in self._structure.all_layouts)
+        count = self.sample_ids.size
+        size = count * sum(layout.sample_bytes for layout in self._options.structure.all_layouts)
         if size > (memory := _physical_memory()):
             raise ArgumentError(
-                f"expected arrays that fit into {memory:,} bytes of memory; got {self._ids.size:,} samples, together "
+                f"expected arrays that fit into {memory:,} bytes of memory; got {count:,} samples, together "
                 f"{size:,} bytes. Iterate over the feed instead."
             )
-        plan = Plan(self._ids.size, self._ids.size, self._ids.size, shuffle=False)
-        windows = Prefetcher(self._windows(plan, 0, 0), self._make_reader, self._connections, throttle=self._throttle)
-        with Batches(windows, self._structure, plan, 0, 0, None) as batches:
-            return next(batches)
-
-    def _make_reader(self) -> Reader:
-        return Reader(self._options.db, counters=self._counters)
-
-    def _windows(self, plan: Plan, epoch: int, first: int, spare: Spare | None = None) -> Iterator[Window]:
-        order = plan.epoch(epoch)
-        spare = Spare() if spare is None else spare
-        for window in range(first, plan.windows):
-            positions = order.window(window)
-            yield Window(self._ids, positions, self._reads, self._connections, self._counters, spare)
+        return replace(self._stream, plan=Plan(count, count, count, shuffle=False), transform=None).all()
 
     # Which samples
 
@@ -269,13 +212,13 @@ class Feed:
 
         int64, or uint64 if one is above 2^63 - 1; or text as numpy StringDType: UUIDs are `str(uuid)`, bytes `.hex()`.
         """
-        return self._ids
+        return self._stream.ids
 
     def batch_ids(self, epoch: int, batch: int) -> Ids:
         """The ids of the samples of a batch, in its order (padding has none)."""
         if not 0 <= batch < len(self):
             raise ArgumentError(f"expected a batch in 0..{len(self) - 1}; got batch={batch!r}.")
-        return self._ids[self._plan.epoch(epoch).batch(batch)]
+        return self.sample_ids[self._stream.plan.epoch(epoch).batch(batch)]
 
     # Other feeds
 
@@ -302,13 +245,14 @@ class Feed:
             )
         path = f"{self._lineage}/{salt}"
         feeds = []
-        for index, positions in enumerate(parts(hash_ids(self._ids, path), fractions)):
+        ids = self.sample_ids
+        for index, positions in enumerate(parts(hash_ids(ids, path), fractions)):
             if not positions.size:
                 raise ArgumentError(
-                    f"expected samples on every side; got none for fraction {fractions[index]} of {self._ids.size} "
+                    f"expected samples on every side; got none for fraction {fractions[index]} of {ids.size} "
                     "samples. Pass larger fractions, another salt, or more samples."
                 )
-            feeds.append(self._derive(self._options, self._ids[positions], f"{path}:{index}", self._survey))
+            feeds.append(self._derive(self._options, ids[positions], f"{path}:{index}", self._survey))
         return tuple(feeds)
 
     def replace(self, **changes: Any) -> Feed:
@@ -316,22 +260,20 @@ class Feed:
 
         The samples stay, also those of one side of a split, unless `samples` or `db` is among the changes.
         """
-        known = {field.name for field in fields(Options)}
-        unknown = [name for name in changes if name not in known]
-        if unknown:
-            raise ArgumentError(
-                f"expected arguments of Feed; got {unknown[0]!r}. There are {', '.join(sorted(known))}."
-            )
-        options = replaced(self._options, **changes)
+        known = [field.name for field in fields(Options)]
+        unknown = next((name for name in changes if name not in known), None)
+        if unknown is not None:
+            close = get_close_matches(unknown, known, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(sorted(known))}."
+            raise ArgumentError(f"expected arguments of Feed; got {unknown!r}. {hint}")
+        options = replace(self._options, **changes)
         if "samples" in changes or "db" in changes:
             return self._derive(options, None, "", None)
-        return self._derive(options, self._ids, self._lineage, self._survey)
+        return self._derive(options, self.sample_ids, self._lineage, self._survey)
 
     def _derive(self, options: Options, ids: Ids | None, lineage: str, known: Survey | None) -> Feed:
-        """A feed of the same server keeps within the same limit, together with this one."""
-        same = options.db is self._options.db and options.throttle == self._options.throttle
         feed = object.__new__(Feed)
-        feed._set_up(options, ids, lineage, known, self._throttle if same else Throttle(options.throttle))
+        feed._set_up(options, ids, lineage, known)
         return feed
 
     # Into frameworks
@@ -340,22 +282,18 @@ class Feed:
         """For `model.fit`, `evaluate` and `predict` of Keras: see `rowfeed.keras.KerasFeed`."""
         from rowfeed.keras import KerasFeed
 
-        return KerasFeed(self)
+        return KerasFeed(self._stream)
 
     def stats(self) -> Stats:
         """What this feed has read since it was made, and who waited for whom."""
-        return self._counters.snapshot()
-
-    @property
-    def shuffled(self) -> bool:
-        """Whether epochs are shuffled."""
-        return self._options.shuffle
+        return self._stream.counters.snapshot()
 
     def __repr__(self) -> str:
-        tables = ", ".join(dict.fromkeys(layout.source.label for layout in self._structure.layouts))
-        if not hasattr(self, "_ids"):  # a traceback that shows locals may meet one that could not be made
+        options = self._options
+        tables = ", ".join(dict.fromkeys(layout.source.label for layout in options.structure.layouts))
+        if not hasattr(self, "_stream"):  # a traceback that shows locals may meet one that could not be made
             return f"<Feed of {tables}>"
-        return f"<Feed of {tables}: {self._ids.size:,} samples, {len(self):,} batches of {self._options.batch_size}>"
+        return f"<Feed of {tables}: {self.sample_ids.size:,} samples, {len(self):,} batches of {options.batch_size}>"
 
 
 def _physical_memory() -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from rowfeed.access.address import Address
 from rowfeed.database.database import Database
 from rowfeed.errors import ArgumentError
 from rowfeed.feed.samples import SamplesLike
@@ -38,14 +39,11 @@ class Options:
     transform: Transform | None
     memory_bytes: int
     connections: int
-    throttle: float | None
-    max_scanned_rows: int | None
 
     def __post_init__(self) -> None:
         if not isinstance(self.db, Database):
             raise ArgumentError(f"expected a Database; got db={self.db!r}. Pass what rowfeed.connect(url) returns.")
-        counts = ("batch_size", "memory_bytes", "connections", "max_scanned_rows")
-        for name in counts if self.max_scanned_rows is not None else counts[:-1]:
+        for name in ("batch_size", "memory_bytes", "connections"):
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
                 raise ArgumentError(f"expected a positive integer; got {name}={value!r}. Pass 1 or more.")
@@ -53,8 +51,6 @@ class Options:
         if not isinstance(self.seed, (int, np.integer)) or isinstance(self.seed, bool):
             raise ArgumentError(f"expected an integer; got seed={self.seed!r}. Any integer will do.")
         object.__setattr__(self, "seed", int(self.seed))
-        if self.throttle is not None:
-            object.__setattr__(self, "throttle", _checked_throttle(self.throttle))
         if not isinstance(self.shuffle, bool):
             raise ArgumentError(f"expected True or False; got shuffle={self.shuffle!r}.")
         checked_choice("last_batch", self.last_batch, ("keep", "drop", "pad"))
@@ -76,17 +72,12 @@ class Options:
                 )
 
     @property
+    def address(self) -> Address:
+        """Of the server."""
+        return self.db._address
+
+    @cached_property
     def structure(self) -> Structure:
         """Which layout stands where in a batch."""
         given = (place for place in (self.x, self.y, self.sample_weight) if place is not None)
         return Structure(tuple(dict(place) if isinstance(place, Mapping) else place for place in given))
-
-
-def _checked_throttle(value: object) -> float:
-    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not real or not 0 < value < math.inf:  # type: ignore[operator]
-        raise ArgumentError(
-            f"expected a share of time up to 1, or table rows per second above 1; got throttle={value!r}. For example "
-            "0.25 or 10_000; None: no limit."
-        )
-    return float(value)  # type: ignore[arg-type]

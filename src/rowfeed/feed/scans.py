@@ -47,7 +47,7 @@ def check_scans(epoch: Sequence[EpochScans], most_rows: int | None) -> None:
 
     Args:
         epoch: Those of each layout whose table lacks an index.
-        most_rows: `max_scanned_rows` of the feed.
+        most_rows: `max_scanned_rows` of the database.
 
     Raises:
         SchemaError: Their sum is above it.
@@ -61,7 +61,8 @@ def check_scans(epoch: Sequence[EpochScans], most_rows: int | None) -> None:
         f"expected at most max_scanned_rows={most_rows:,} rows scanned in an epoch; got "
         f"{' + '.join(each.product for each in epoch)} = {rows:,}, since "
         f"{', and '.join(dict.fromkeys(each.reason for each in epoch))}. Create one: {indexes}. Or pass "
-        f"{'more memory_bytes, for fewer scans, or ' if memory else ''}max_scanned_rows=None, to scan all the same."
+        f"{'more memory_bytes, for fewer scans; or ' if memory else ''}max_scanned_rows=None to rowfeed.connect, to "
+        "scan all the same."
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from rowfeed.errors import DataError
 from rowfeed.feed.listing import list_ids
@@ -19,9 +18,6 @@ from rowfeed.request.request import Request
 from rowfeed.request.selection import Selection
 from rowfeed.values.given_ids import given_ids
 from rowfeed.values.ids import IdKind, Ids, check_kind, merged
-
-if TYPE_CHECKING:
-    from rowfeed.dialects.session import Session
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +53,12 @@ def survey(options: Options, ids: Ids | None, known: Survey | None, counters: Co
     selections = {layout: known.selections[layout] for layout in layouts if known and layout in known.selections}
     scans = {layout: known.scans[layout] for layout in selections if known and layout in known.scans}
     if ids is None or len(selections) < len(layouts):
-        with Reader(options.db, patient=False, counters=counters) as reader:
+        with Reader(options.address, patient=False, counters=counters) as reader:
             new = [layout for layout in layouts if layout not in selections]
             for layout in new:
-                selections[layout] = reader.run(layout.selection)
+                selections[layout] = reader.run(partial(_selection, layout))
             if ids is None:
-                given, ids = reader.run(lambda session: _sample_ids(session, options, selections, counters))
+                given, ids = reader.run(partial(_sample_ids, options, selections, counters))
             else:
                 given = _kind(ids)
             for layout in layouts:
@@ -78,8 +74,14 @@ def survey(options: Options, ids: Ids | None, known: Survey | None, counters: Co
     return Survey({layout: selections[layout] for layout in layouts}, ids, scans)
 
 
-def _scan(layout: Layout, request: Request, session: Session) -> Scan | None:
-    """What requests read of a table without an index; None where there is one."""
+def _selection(layout: Layout, reader: Reader) -> Selection:
+    """What a layout asks for."""
+    return layout.selection(reader.session)
+
+
+def _scan(layout: Layout, request: Request, reader: Reader) -> Scan | None:
+    """What requests read of a table without an index; None if there is one."""
+    session = reader.session
     index = layout.missing_index(session)
     if index is None:
         return None
@@ -88,11 +90,12 @@ def _scan(layout: Layout, request: Request, session: Session) -> Scan | None:
 
 
 def _sample_ids(
-    session: Session, options: Options, selections: Mapping[Layout, Selection], counters: Counters
+    options: Options, selections: Mapping[Layout, Selection], counters: Counters, reader: Reader
 ) -> tuple[IdKind, Ids]:
     """The sample ids, and what they are made of."""
-    connections = options.connections if options.throttle is None else 1
-    listed = partial(list_ids, session, options.db, connections, counters)
+    session = reader.session
+    connections = 1 if options.address.throttle.limits else options.connections
+    listed = partial(list_ids, session, options.address, connections, counters)
     samples, place = options.samples, options.x
     if samples is not None and not isinstance(samples, Samples):
         (kind, ids), origin = given_ids(samples), "samples"

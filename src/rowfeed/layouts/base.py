@@ -6,18 +6,18 @@ import abc
 import math
 import mmap
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from rowfeed.request.catalogue import Catalogue
 from rowfeed.request.request import ColumnData
 from rowfeed.request.selection import Selection
 from rowfeed.request.source import Source
-
-if TYPE_CHECKING:
-    from rowfeed.dialects.session import Session
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -47,6 +47,21 @@ class Layout(abc.ABC):
     sample_shape: tuple[int, ...]
     """The shape of one sample."""
 
+    def __eq__(self, other: object) -> bool:
+        """By value: two equal layouts are read once."""
+        return self is other or (
+            isinstance(other, Layout) and self._words == other._words and self.source == other.source
+        )
+
+    def __hash__(self) -> int:
+        return hash((self._words, self.source))
+
+    @cached_property
+    def _words(self) -> tuple[str, ...]:
+        """Its class, and what it was made with; as text, since 0.0 is not -0.0, and NaN is NaN."""
+        given = (field.name for field in fields(self) if field.init and field.name not in ("table", "where"))  # type: ignore[arg-type]
+        return (type(self).__qualname__, *(repr(getattr(self, name)) for name in given))
+
     @property
     def sample_bytes(self) -> int:
         """Bytes of one sample."""
@@ -58,12 +73,12 @@ class Layout(abc.ABC):
         return math.inf
 
     @abc.abstractmethod
-    def selection(self, session: Session) -> Selection:
-        """What to ask the database for. Needs a session, since that may depend on the table's keys."""
+    def selection(self, catalogue: Catalogue) -> Selection:
+        """What to ask the database for. Asks a catalogue, since that may depend on the table's keys."""
 
-    def missing_index(self, session: Session) -> str | None:
+    def missing_index(self, catalogue: Catalogue) -> str | None:
         """The CREATE INDEX without which each request scans the table; None where there is one."""
-        return session.missing_index(self.source, self.sample)
+        return catalogue.missing_index(self.source, self.sample)
 
     @abc.abstractmethod
     def empty(self, samples: int) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +19,11 @@ from rowfeed.layouts.arguments import (
     unchanged_array,
 )
 from rowfeed.layouts.base import Array, Layout, filled, put
+from rowfeed.request.catalogue import Catalogue
 from rowfeed.request.request import ColumnData
 from rowfeed.request.selection import Selection, Value
 from rowfeed.request.source import Source, TableLike, Where
 from rowfeed.values.dates import is_date
-
-if TYPE_CHECKING:
-    from rowfeed.dialects.session import Session
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +71,7 @@ class Columns(Layout):
         fix("source", Source(self.table, self.where))
         checked_names("sample", self.sample if isinstance(self.sample, str) else ())
         fix("values", checked_names("columns", self.columns))
+        fix("columns", self.columns if isinstance(self.columns, str) else self.values)
         fix("dtype", checked_dtype(self.dtype, dates=True))
         fix("sample_shape", () if isinstance(self.columns, str) else (len(self.values),))
         checked_choice("null", self.null, ("error", "fill"))
@@ -85,9 +84,9 @@ class Columns(Layout):
     def rows_per_sample(self) -> float:
         return 1
 
-    def selection(self, session: Session) -> Selection:
-        session.check(self.source, (self.sample, *self.values))
-        kind = session.sample_kind(self.source, self.sample)
+    def selection(self, catalogue: Catalogue) -> Selection:
+        catalogue.check(self.source, (self.sample, *self.values))
+        kind = catalogue.sample_kind(self.source, self.sample)
         values = tuple(Value(name, np.dtype(self.dtype)) for name in self.values)
         return Selection(
             self.source,
@@ -97,7 +96,7 @@ class Columns(Layout):
             null=self.null,
             fill=self.fill,
             kind=kind,
-            indexed=session.indexed(self.source, self.sample),
+            indexed=catalogue.indexed(self.source, self.sample),
         )
 
     def empty(self, samples: int) -> Array:

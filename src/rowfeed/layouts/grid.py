@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf, prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,11 @@ import numpy.typing as npt
 from rowfeed.errors import ArgumentError, DataError
 from rowfeed.layouts.arguments import checked_choice, checked_dtype, checked_fill, checked_names, unchanged_array
 from rowfeed.layouts.base import Array, Layout, filled, put
+from rowfeed.request.catalogue import Catalogue
 from rowfeed.request.request import ColumnData
 from rowfeed.request.selection import Axis, Selection, Value
 from rowfeed.request.source import Source, TableLike, Where
 from rowfeed.values.numbers import to_dtype
-
-if TYPE_CHECKING:
-    from rowfeed.dialects.session import Session
 
 UNLOAD_CELLS = 4_000_000
 """Cells that `unload` looks at in one chunk."""
@@ -79,6 +77,7 @@ class Grid(Layout):
         checked_names("sample", self.sample if isinstance(self.sample, str) else ())
         fix("axes", checked_names("axes", self.axes))
         fix("values", checked_names("value", self.value))
+        fix("value", self.value if isinstance(self.value, str) else self.values)
         shape = (self.shape,) if isinstance(self.shape, (int, np.integer)) else tuple(self.shape)
         if not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in shape):
             raise ArgumentError(
@@ -106,20 +105,20 @@ class Grid(Layout):
     def rows_per_sample(self) -> float:
         return prod(self.shape) if self.duplicates == "error" else inf
 
-    def selection(self, session: Session) -> Selection:
-        session.check(self.source, (self.sample, *self.axes, *self.values))
+    def selection(self, catalogue: Catalogue) -> Selection:
+        catalogue.check(self.source, (self.sample, *self.axes, *self.values))
         dtype = np.dtype(np.float64) if self._combines else np.dtype(self.dtype)
         return Selection(
             source=self.source,
             sample=self.sample,
             axes=tuple(Axis(name, size) for name, size in zip(self.axes, self.shape, strict=True)),
             values=tuple(Value(name, dtype) for name in self.values),
-            order=self._order(session) if self.duplicates in ("first", "last") else (),
+            order=self._order(catalogue) if self.duplicates in ("first", "last") else (),
             null=self.null,
             fill=self.fill,
             out_of_range=self.out_of_range,
-            kind=session.sample_kind(self.source, self.sample),
-            indexed=session.indexed(self.source, self.sample),
+            kind=catalogue.sample_kind(self.source, self.sample),
+            indexed=catalogue.indexed(self.source, self.sample),
         )
 
     def empty(self, samples: int) -> Array:
@@ -147,9 +146,9 @@ class Grid(Layout):
     def _combines(self) -> bool:
         return self.duplicates in ("sum", "mean", "max", "min")
 
-    def _order(self, session: Session) -> tuple[str, ...]:
+    def _order(self, catalogue: Catalogue) -> tuple[str, ...]:
         """The columns that say which of several rows for a cell comes first."""
-        key = session.primary_key(self.source)
+        key = catalogue.primary_key(self.source)
         if not key:
             raise ArgumentError(
                 f"duplicates={self.duplicates!r} needs rows that have an order; got {self.source.label}, which has no "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from rowfeed.layouts.base import Array, Layout
@@ -11,7 +12,7 @@ from rowfeed.layouts.base import Array, Layout
 Layouts: TypeAlias = "Layout | Mapping[str, Layout]"
 
 Place: TypeAlias = "Layout | dict[str, Layout]"
-"""The same with a dict, which is quickly told apart: `Structure.build` runs for each batch."""
+"""The same with a dict."""
 
 
 Batch: TypeAlias = Any
@@ -33,7 +34,7 @@ class Structure:
         """The layout of each place."""
         return [layout for place in self.places for layout in _layouts(place)]
 
-    @property
+    @cached_property
     def layouts(self) -> list[Layout]:
         """The different layouts, each once, in order of their first place."""
         return list(dict.fromkeys(self.all_layouts))
@@ -43,11 +44,20 @@ class Structure:
         """Bytes of one sample in all different layouts."""
         return sum(layout.sample_bytes for layout in self.layouts)
 
-    def build(self, array: Callable[[Layout], Array]) -> Batch:
-        """A batch with `array(layout)` at each place."""
-        built = [
-            {name: array(layout) for name, layout in place.items()} if isinstance(place, dict) else array(place)
+    @cached_property
+    def _numbers(self) -> list[int | dict[str, int]]:
+        """The places, with the number of its layout among `layouts` at each."""
+        number = {layout: index for index, layout in enumerate(self.layouts)}
+        return [
+            {name: number[layout] for name, layout in place.items()} if isinstance(place, dict) else number[place]
             for place in self.places
+        ]
+
+    def build(self, array: Callable[[int], Array]) -> Batch:
+        """A batch with `array(number)` at each place, where the layout of that number among `layouts` stands."""
+        built = [
+            {name: array(number) for name, number in place.items()} if isinstance(place, dict) else array(place)
+            for place in self._numbers
         ]
         return tuple(built) if len(built) > 1 else built[0]
 

@@ -16,14 +16,6 @@ from rowfeed.reading.window import Window
 Transform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
 
 
-class _Open:
-    """A window that is being cut, and its array of each layout."""
-
-    def __init__(self, window: Window, structure: Structure) -> None:
-        self.samples, self.release = window.samples, window.release
-        self.arrays = dict(zip(structure.layouts, window.arrays, strict=True))
-
-
 class Batches(Iterator[Batch]):
     """The batches of one epoch, in order. Closing it, or forgetting it, ends its threads and connections.
 
@@ -54,7 +46,7 @@ class Batches(Iterator[Batch]):
         self._epoch, self._batch = epoch, start
         self._length, self._per_window = len(plan), plan.batches_per_window
         self._size, self._pads = plan.batch_size, plan.last_batch == "pad"
-        self._window: _Open | None = None
+        self._window: Window | None = None
 
     def __iter__(self) -> Self:
         return self
@@ -67,7 +59,7 @@ class Batches(Iterator[Batch]):
         window = self._window if index else None  # once: another thread may close this
         if window is None:
             self._release()
-            window = self._window = _Open(next(self._windows), self._structure)
+            window = self._window = next(self._windows)
         self._batch += 1
         result = self._cut(window, index * self._size)
         if self._batch == self._length:
@@ -110,13 +102,16 @@ class Batches(Iterator[Batch]):
         if window is not None:
             window.release()
 
-    def _cut(self, window: _Open, start: int) -> Batch:
+    def _cut(self, window: Window, start: int) -> Batch:
         size, arrays = self._size, window.arrays
         if not self._pads:
             rows = slice(start, start + size)
-            return self._structure.build(lambda layout: arrays[layout][rows].copy())
+            return self._structure.build(lambda number: arrays[number][rows].copy())
         real = min(size, window.samples - start)
-        padded = self._structure.build(lambda layout: _padded(layout, arrays[layout][start : start + real], size))
+        layouts = self._structure.layouts
+        padded = self._structure.build(
+            lambda number: _padded(layouts[number], arrays[number][start : start + real], size)
+        )
         return _weighted(padded, real, size)
 
 

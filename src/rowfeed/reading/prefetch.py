@@ -1,7 +1,7 @@
 """Ordered read-ahead over several sessions. Owns its threads, and ends every one of them.
 
 Jobs come out complete and in order. While the consumer works with one, the next is being read: two are in memory.
-Each job is taken apart into tasks, which up to `connections` threads share, each with a session of its own. There is
+Each job is taken apart into tasks, which up to `connections` threads share, each with a reader of its own. There is
 one thread until the consumer waits although it does what it can; then there is one more, and so on.
 
 A thread ends, and its connection with it, when nothing is left to read, when an error stops the work, when the
@@ -22,10 +22,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, Protocol, Self, TypeAlias, TypeVar
 
-from rowfeed.dialects.session import Session
+from rowfeed.access.throttle import Cost, Lane, Throttle
 from rowfeed.reading.reader import Reader
 from rowfeed.reading.stats import Counters
-from rowfeed.reading.throttle import Cost, Lane, Throttle
 
 IDLE_S = 1.0
 """How long a thread and its connection wait for more work."""
@@ -37,15 +36,15 @@ OPEN_JOBS = 2
 """The job in the consumer's hands and the one being read."""
 
 
-Task: TypeAlias = Callable[[Session], Cost | None]
-"""To be called with a session; says what it was to the server, if anything."""
+Task: TypeAlias = Callable[[Reader], Cost | None]
+"""To be called with a reader, which has a session if it asks for one; says what it cost the server, if anything."""
 
 
 class Job(Protocol):
     """Work that falls into tasks."""
 
     def take(self) -> Task | None:
-        """The next task, to be called with a session; None when all were taken. Called under a lock."""
+        """The next task; None when all were taken. Called under a lock."""
 
 
 J = TypeVar("J", bound=Job)

@@ -1,4 +1,4 @@
-"""One session at a time, opened when it is needed and again when it broke; no request waits without an end.
+"""One session at a time, opened when a task asks for it and again when it broke; no request waits without an end.
 
 A request that fails for a reason that may pass (a server restarts, a connection is cut; its dialect says which errors
 these are) is made again on a new connection: that request alone, since a request that failed has delivered nothing.
@@ -15,17 +15,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from random import SystemRandom
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
+from rowfeed.access.address import Address
+from rowfeed.dialects import open_session
+from rowfeed.dialects.session import Session
 from rowfeed.errors import DatabaseError
 from rowfeed.reading.stats import Counters
-
-if TYPE_CHECKING:
-    from rowfeed.database.database import Database
-    from rowfeed.dialects.session import Session
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
@@ -37,20 +36,23 @@ _chance = SystemRandom()  # no state that a seed of the user's would change, or 
 
 
 class Reader:
-    """Runs tasks on a session of its own. Belongs to one thread; only `interrupt` may be called from another.
+    """Runs tasks, and opens a session for the first that asks for one. Belongs to one thread.
+
+    Only `interrupt` may be called from another.
 
     Args:
-        database: Where to connect.
+        address: Where to connect.
         patient: Whether the first connection is tried again too. False: a server that is not there is an error at
             once, as a mistyped host should be.
         counters: Are told of each further attempt.
     """
 
-    def __init__(self, database: Database, *, patient: bool = True, counters: Counters | None = None) -> None:
-        self._database = database
+    def __init__(self, address: Address, *, patient: bool = True, counters: Counters | None = None) -> None:
+        self._address = address
         self._counters = counters or Counters()
         self._patient = patient
         self._session: Session | None = None
+        self._watchdog = Watchdog(address.timeout_s)
         self._interrupted = threading.Event()
 
     def __enter__(self) -> Self:
@@ -59,16 +61,27 @@ class Reader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def run(self, task: Callable[[Session], T]) -> T:
+    @property
+    def session(self) -> Session:
+        """For a running task: the session, opened if there is none. From then on the task may take `timeout_s`."""
+        self._refuse_if_interrupted()
+        if self._session is None:
+            self._session = open_session(self._address)
+            self._patient = True
+            self._refuse_if_interrupted()
+        self._watchdog.watch(self._session)
+        return self._session
+
+    def run(self, task: Callable[[Reader], T]) -> T:
         """The result of a task, after as many attempts as it takes.
 
         Args:
-            task: Called with a session, again from its beginning after a failure that may pass.
+            task: Called with this reader, again from its beginning after a failure that may pass.
 
         Raises:
             DatabaseError: It fails for good, or still after `retry_s`.
         """
-        attempts, first_failure = 0, 0.0
+        attempts, first_failure, retry_s = 0, 0.0, self._address.retry_s
         while True:
             try:
                 return self._attempt(task)
@@ -79,55 +92,40 @@ class Reader:
                 if not (error.transient and self._patient) or self._interrupted.is_set():
                     raise
                 pause = pause_s(attempts)
-                if time.monotonic() + pause > first_failure + self._database.retry_s:
+                if time.monotonic() + pause > first_failure + retry_s:
                     spent_s = time.monotonic() - first_failure
                     raise DatabaseError(
                         f"{error} Failed {attempts} times in {spent_s:.1f} s; no more is tried with "
-                        f"retry_s={self._database.retry_s:g}. Check the server and the network, or pass a larger "
+                        f"retry_s={retry_s:g}. Check the server and the network, or pass a larger "
                         "retry_s to rowfeed.connect."
                     ) from error.__cause__
                 self._counters.add(retries=1)
                 _log.warning("%s Trying again in %.1f s.", error, pause)
             self._interrupted.wait(pause)
 
-    def _attempt(self, task: Callable[[Session], T]) -> T:
-        if self._session is None and not self._interrupted.is_set():
-            self._session = self._database.open()
-            self._patient = True
-        if self._session is None or self._interrupted.is_set():
-            raise DatabaseError(f"{self._database.label}: reading was stopped.")
-        with self._watched(self._session):
-            return task(self._session)
-
-    @contextmanager
-    def _watched(self, session: Session) -> Iterator[None]:
-        """Shut the session down when the context lasts longer than `timeout_s`."""
-        bitten = threading.Event()
-
-        def bite() -> None:
-            bitten.set()
-            session.interrupt()
-
-        timer = threading.Timer(self._database.timeout_s, bite)
-        timer.name, timer.daemon = "rowfeed-watchdog", True
-        timer.start()
+    def _attempt(self, task: Callable[[Reader], T]) -> T:
+        self._refuse_if_interrupted()
+        self._watchdog = watchdog = Watchdog(self._address.timeout_s)
         try:
-            yield
+            return task(self)
         except Exception as error:
-            if not bitten.is_set():
+            if not watchdog.has_bitten:
                 raise
             late = DatabaseError(
-                f"expected an answer from {self._database.label} within timeout_s={self._database.timeout_s:g}; got "
+                f"expected an answer from {self._address.label} within timeout_s={self._address.timeout_s:g}; got "
                 "none. The server or the network has stalled, or the query needs longer: check them, or pass a larger "
                 "timeout_s to rowfeed.connect."
             )
-            late.transient = session.remote
+            late.transient = self._session is not None and self._session.remote
             raise late from error
         finally:
-            timer.cancel()
-            timer.join()
-            if bitten.is_set():
+            watchdog.end()
+            if watchdog.has_bitten:
                 self._drop()
+
+    def _refuse_if_interrupted(self) -> None:
+        if self._interrupted.is_set():
+            raise DatabaseError(f"{self._address.label}: reading was stopped.")
 
     def interrupt(self) -> None:
         """End the running task, and every later one, with an error."""
@@ -145,6 +143,37 @@ class Reader:
         session, self._session = self._session, None
         if session is not None:
             session.close()
+
+
+class Watchdog:
+    """Shuts a session down when `timeout_s` have passed since it was first watched."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._timer: threading.Timer | None = None
+        self._bitten = threading.Event()
+
+    @property
+    def has_bitten(self) -> bool:
+        """Whether it did."""
+        return self._bitten.is_set()
+
+    def watch(self, session: Session) -> None:
+        """Begin, unless it has begun."""
+        if self._timer is None:
+            self._timer = threading.Timer(self._timeout_s, self._bite, (session,))
+            self._timer.name, self._timer.daemon = "rowfeed-watchdog", True
+            self._timer.start()
+
+    def end(self) -> None:
+        """Let go of the session."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+
+    def _bite(self, session: Session) -> None:
+        self._bitten.set()
+        session.interrupt()
 
 
 def pause_s(attempts: int) -> float:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rowfeed.dialects.session import Session
+from rowfeed.access.throttle import Cost
 from rowfeed.layouts.base import Array, Layout
 from rowfeed.plan.order import Positions
+from rowfeed.reading.reader import Reader
 from rowfeed.reading.sizes import RequestSize, Scan, ScanSize
 from rowfeed.reading.stats import Counters
-from rowfeed.reading.throttle import Cost
 from rowfeed.request.request import Request
 from rowfeed.request.selection import Selection
 from rowfeed.values.ids import Ids
@@ -80,15 +80,15 @@ class Window:
         self._share = -(-self.samples // readers)
         self._next = [0] * len(reads)
 
-    def take(self) -> Callable[[Session], Cost] | None:
-        """The next request, to be called with a session; None when all were taken."""
+    def take(self) -> Callable[[Reader], Cost] | None:
+        """The next request, to be called with a reader; None when all were taken."""
         for index, read in enumerate(self._reads):
             start = self._next[index]
             if start < self.samples:
                 stop = min(self.samples, start + min(read.size.samples, self._share))
                 self._next[index] = stop
                 slots = self._by_id[start:stop]
-                return lambda session: self._fill(session, read, index, slots)
+                return lambda reader: self._fill(reader, read, index, slots)
         return None
 
     def release(self) -> None:
@@ -96,8 +96,8 @@ class Window:
         self._spare.give(self.arrays)
         self.arrays = []
 
-    def _fill(self, session: Session, read: Read, index: int, slots: Positions) -> Cost:
-        began = time.perf_counter()
+    def _fill(self, reader: Reader, read: Read, index: int, slots: Positions) -> Cost:
+        session, began = reader.session, time.perf_counter()
         data = session.read(Request(read.selection, self._ids[self._positions[slots]]))
         answered = time.perf_counter()
         array = self.arrays[index]

@@ -24,12 +24,12 @@ class Source:
         table: A name, `"schema.table"`, or a SQLAlchemy selectable (the way to name a table with a dot in it:
             `sqlalchemy.table("a.b")`).
         where: Which rows: SQL text for a WHERE clause, written by you, or a SQLAlchemy expression.
-        share: A column of integers, and the least and the greatest of them that count; None: no limit there.
+        bounds: A column of integers, and the least and the greatest of them that count; None: no limit there.
     """
 
     table: TableLike
     where: Where = None
-    share: tuple[str, int | None, int | None] | None = None
+    bounds: tuple[str, int | None, int | None] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.table, str):
@@ -45,6 +45,16 @@ class Source:
                 f"expected SQL text or a SQLAlchemy expression; got where={self.where!r}. "
                 'For example where="value > 0".'
             )
+
+    def __eq__(self, other: object) -> bool:
+        """By value, also of selectables and expressions that were made twice."""
+        if not isinstance(other, Source):
+            return False
+        return self.bounds == other.bounds and _alike(self.table, other.table) and _alike(self.where, other.where)
+
+    def __hash__(self) -> int:
+        texts = (part if isinstance(part, str) else type(part) for part in (self.table, self.where))
+        return hash((self.bounds, *texts))
 
     @property
     def label(self) -> str:
@@ -77,8 +87,8 @@ class Source:
             sa.type_coerce(selectable.c[name], sa.types.NullType()).label(label) for label, name in columns.items()
         )
         query = cast("sa.Select[Any]", sa.select(*found).select_from(selectable))
-        if self.share is not None:
-            column, least, most = selectable.c[self.share[0]], *self.share[1:]
+        if self.bounds is not None:
+            column, least, most = selectable.c[self.bounds[0]], *self.bounds[1:]
             query = query if least is None else query.where(column >= sa.literal_column(str(least)))
             query = query if most is None else query.where(column <= sa.literal_column(str(most)))
         return query if self.where is None else query.where(self._condition(selectable))
@@ -88,14 +98,14 @@ class Source:
         values = self.select({"value": column}).subquery("r").c.value
         return [sa.select(end(values)).scalar_subquery() for end in (sa.func.min, sa.func.max)]
 
-    def shares(self, column: str, low: int, high: int, count: int) -> list[Source]:
-        """The rows in shares by a column, ascending; together they are all rows in which it is not NULL.
+    def cut(self, column: str, low: int, high: int, count: int) -> list[Source]:
+        """The rows in parts by a column, ascending; together they are all rows in which it is not NULL.
 
         Args:
             column: A column of integers.
             low: About the least of them.
             high: About the greatest.
-            count: How many shares there are.
+            count: How many parts there are.
         """
         cuts = [low + (high - low) * index // count for index in range(1, count)]
         ends = zip([None, *(cut + 1 for cut in cuts)], [*cuts, None], strict=True)
@@ -130,3 +140,10 @@ class Source:
             return column
 
         return replacement_traverse(self.where, {}, ours)  # type: ignore[return-value]
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two texts, or two parts of SQLAlchemy's, say the same."""
+    if isinstance(one, sa.ClauseElement) and isinstance(other, sa.ClauseElement):
+        return one is other or bool(one.compare(other))
+    return type(one) is type(other) and bool(one == other)

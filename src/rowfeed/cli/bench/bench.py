@@ -13,7 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import rowfeed
 from rowfeed.cli.backend import backend_version, check_packages
 from rowfeed.cli.bench.reading_costs import LARGER, FeedRun, cut_costs, request_costs, run_feed
 from rowfeed.cli.bench.verdict import CUTTING, READING, Numbers, Training
@@ -188,8 +187,8 @@ class Bench:
         layout = self.layout
         return {
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "versions": {"rowfeed": rowfeed.__version__, "python": platform.python_version(), **packages},
-            "engine": {"product": product, "driver": driver, "plain_rows": self.db.plain_rows},
+            "versions": {"rowfeed": version("rowfeed"), "python": platform.python_version(), **packages},
+            "engine": {"product": product, "driver": driver, "plain_rows": self.db._address.plain_rows},
             "machine": {"system": platform.system(), "machine": platform.machine(), "cores": os.cpu_count()},
             "table": {
                 "url": self.db.public_url,

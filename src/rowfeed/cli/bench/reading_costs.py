@@ -145,7 +145,7 @@ def run_feed(feed: Feed, plan: Plan, connections: int, epoch: int, seconds: floa
     before, marks = feed.stats(), list[tuple[float, int]]()
     first: float | None = None
     done, start = 0, time.perf_counter()
-    batches = feed.running(epoch, 0, lambda: True)
+    batches = feed._stream.running(epoch, 0, lambda: True)
     over = threading.Event()
 
     def give_up() -> None:

@@ -7,11 +7,11 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from math import prod
 
 import keras
 
-import rowfeed
 from rowfeed.cli.backend import backend_version
 from rowfeed.cli.report.page import Bar, Figure, Picture, Report
 from rowfeed.cli.train.comparison import Comparison
@@ -146,7 +146,7 @@ class Findings:
                 f"Adam from {recipe.learning_rate:g} down a half cosine, "
                 f"noise {recipe.noise:g}, scaled by {limits}, seed {recipe.seed}",
             ),
-            ("Software", f"rowfeed {rowfeed.__version__}, Keras {keras.__version__} on {backend_version()}"),
+            ("Software", f"rowfeed {version('rowfeed')}, Keras {keras.__version__} on {backend_version()}"),
             (
                 "Machine",
                 f"Python {platform.python_version()} on {platform.system()} {platform.machine()}, "

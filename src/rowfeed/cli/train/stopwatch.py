@@ -21,7 +21,7 @@ class TimedFeed(KerasFeed):  # type: ignore[misc, unused-ignore]
     """
 
     def __init__(self, feed: Feed) -> None:
-        super().__init__(feed)
+        super().__init__(feed._stream)
         self.waited_s = 0.0
         self.error: Exception | None = None
 

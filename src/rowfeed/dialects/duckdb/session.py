@@ -17,6 +17,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from rowfeed.access.address import Address
 from rowfeed.dialects import session as generic
 from rowfeed.dialects.duckdb.dialect import Dialect
 from rowfeed.request.request import ColumnData, Request
@@ -28,8 +29,6 @@ from rowfeed.values.numbers import decimals_fit, to_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from rowfeed.database.database import Database
 
 INTEGERS = {f"{sign}{size}INT" for sign, size in product(("", "U"), ("TINY", "SMALL", "BIG"))} | {"INTEGER", "UINTEGER"}
 """The integers that arrive as themselves; HUGEINT would arrive as float64."""
@@ -58,8 +57,8 @@ class UnsignedBigInteger(sa.types.UserDefinedType[int]):
 class Session(generic.Session):
     """A session on a DuckDB file."""
 
-    def __init__(self, connection: sa.Connection, database: Database) -> None:
-        super().__init__(connection, database)
+    def __init__(self, connection: sa.Connection, address: Address) -> None:
+        super().__init__(connection, address)
         self._own = isinstance(connection.dialect, Dialect)
         self._types: dict[Selection, dict[str, str]] = {}
         self._driver: Any = connection.connection.dbapi_connection
@@ -74,12 +73,12 @@ class Session(generic.Session):
         return None
 
     @classmethod
-    def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
+    def _engine(cls, address: Address, *, read_only: bool) -> sa.Engine:
         sa.dialects.registry.register(Dialect.scheme, Dialect.__module__, "Dialect")
-        config = {"enable_external_access": "false", **database.url.query}
+        config = {"enable_external_access": "false", **address.url.query}
         config.pop("read_only", None)
         options = {"config": config, "read_only": read_only}
-        url = sa.URL.create(Dialect.scheme, database=database.url.database)
+        url = sa.URL.create(Dialect.scheme, database=address.url.database)
         return sa.create_engine(url, connect_args=options, poolclass=NullPool, hide_parameters=True)
 
     def interrupt(self) -> None:

@@ -13,13 +13,14 @@ import math
 import secrets
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from rowfeed.access.address import Address
 from rowfeed.access.failures import Failure
 from rowfeed.dialects import session as generic
 from rowfeed.dialects.mysql import decoding, tls, wire
@@ -31,9 +32,6 @@ from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Selection
 from rowfeed.request.source import Source
 from rowfeed.values.ids import FORMS, IdKind, Ids, merged, narrowed, objects_of, sort_ids
-
-if TYPE_CHECKING:
-    from rowfeed.database.database import Database
 
 CONNECT_S = 10
 """How long connecting may take, where `timeout_s` does not say less."""
@@ -63,8 +61,8 @@ class Session(Storage, generic.Session):
 
     remote = True
 
-    def __init__(self, connection: sa.Connection, database: Database) -> None:
-        super().__init__(connection, database)
+    def __init__(self, connection: sa.Connection, address: Address) -> None:
+        super().__init__(connection, address)
         self._driver = connection.connection.driver_connection
         self._wire = wire.find(self._driver)
         self._types: dict[Selection, list[int]] = {}
@@ -72,34 +70,38 @@ class Session(Storage, generic.Session):
         self._interrupted = False
 
     @classmethod
-    def open(cls, database: Database, *, read_only: bool = True) -> Self:
+    def open(cls, address: Address, *, read_only: bool = True) -> Self:
         try:
-            return super().open(database, read_only=read_only)
+            return super().open(address, read_only=read_only)
         except DependencyError as error:
             raise DependencyError(
-                f"expected the driver {error.__cause__.name!r}, which {database.label} needs. "  # type: ignore[union-attr]
+                f"expected the driver {error.__cause__.name!r}, which {address.label} needs. "  # type: ignore[union-attr]
                 'Install PyMySQL, pip install "rowfeed[mysql]", and begin the URL with mysql+pymysql://.'
             ) from error
 
     @classmethod
-    def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
-        url = database.url
+    def _engine(cls, address: Address, *, read_only: bool) -> sa.Engine:
+        url = address.url
         if "+" not in url.drivername:
             url = url.set(drivername=f"{url.drivername}+pymysql")
         if "charset" not in url.query:
             url = url.update_query_dict({"charset": "utf8mb4"})
         options: dict[str, Any] = {}
         if url.get_driver_name() in ("pymysql", "mysqldb"):
-            whole = math.ceil(database.timeout_s)
+            whole = math.ceil(address.timeout_s)
             limits = {"connect_timeout": min(CONNECT_S, whole), "read_timeout": whole, "write_timeout": whole}
             options = {name: seconds for name, seconds in limits.items() if name not in url.query and read_only}
         if url.get_driver_name() == "pymysql":
             url, secure = tls.options(url)
             options |= secure
-        engine = sa.create_engine(url, connect_args=options, poolclass=sa.NullPool, hide_parameters=True)
-        if url.get_driver_name() == "pymysql":
-            tls.share_context(engine)
-        return engine
+        return sa.create_engine(url, connect_args=options, poolclass=sa.NullPool, hide_parameters=True)
+
+    @classmethod
+    def _driver_connect(cls, dialect: sa.Dialect, arguments: Any, options: dict[str, Any]) -> Any:
+        if dialect.driver != "pymysql":
+            return super()._driver_connect(dialect, arguments, options)
+        pymysql: Any = dialect.loaded_dbapi
+        return tls.sharing_class(pymysql)(*arguments, **options)
 
     @classmethod
     def failure(cls, error: BaseException) -> Failure:

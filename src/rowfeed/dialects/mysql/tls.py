@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ssl
 from functools import cache
-from types import ModuleType
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,26 +42,18 @@ def options(url: sa.URL) -> tuple[sa.URL, dict[str, Any]]:
     return url.difference_update_query([*OTHERS, CHECK_HOSTNAME, VERIFY_CERT, VERIFY_IDENTITY]), {"ssl": context}
 
 
-def share_context(engine: sa.Engine) -> None:
-    """Have all connections of an engine use one context where they verify nothing.
+@cache
+def sharing_class(pymysql: Any) -> Any:
+    """PyMySQL's class of connections, all of which use one context if they verify nothing.
 
-    That is so where a URL says nothing of TLS: PyMySQL (1.2) then encrypts if the server can. For each connection it
+    That is so when a URL says nothing of TLS: PyMySQL (1.2) then encrypts if the server can. For each connection it
     makes a context and loads all authorities of the system into it, to ask none of them: 25 ms (measured).
     """
-    driver: Any = engine.dialect.loaded_dbapi
-
-    @sa.event.listens_for(engine, "do_connect")
-    def connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Any:
-        return _sharing(driver)(*arguments, **parameters)
-
-
-@cache
-def _sharing(pymysql: ModuleType) -> Any:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
 
-    class Connection(pymysql.connections.Connection):  # type: ignore[misc, name-defined]
+    class Connection(pymysql.connections.Connection):  # type: ignore[misc]
         def _create_ssl_ctx(self, options: Any) -> ssl.SSLContext:
             return super()._create_ssl_ctx(options) if options else context
 

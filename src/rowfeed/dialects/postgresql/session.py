@@ -23,6 +23,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from rowfeed.access.address import Address
 from rowfeed.access.failures import Failure
 from rowfeed.dialects import session as generic
 from rowfeed.dialects.postgresql.query import (
@@ -54,8 +55,6 @@ from rowfeed.values.ids import IdKind, Ids, sort_ids
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-    from rowfeed.database.database import Database
 
 CONNECT_S = 15
 """How long connecting may take, where `timeout_s` does not say less."""
@@ -96,8 +95,8 @@ class Session(generic.Session):
     remote = True
     streams = False  # that would take a cursor of the server's, and so DECLARE, FETCH and CLOSE beside SELECT
 
-    def __init__(self, connection: sa.Connection, database: Database) -> None:
-        super().__init__(connection, database)
+    def __init__(self, connection: sa.Connection, address: Address) -> None:
+        super().__init__(connection, address)
         driver: Any = connection.connection.dbapi_connection
         self._driver = driver
         self._closing = Lock()
@@ -108,13 +107,13 @@ class Session(generic.Session):
             driver.prepare_threshold = None  # a prepared plan knows nothing of how many ids will come
 
     @classmethod
-    def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
-        url = database.url
+    def _engine(cls, address: Address, *, read_only: bool) -> sa.Engine:
+        url = address.url
         if url.drivername == "postgresql" and (find_spec("psycopg") or not find_spec("psycopg2")):
             url = url.set(drivername="postgresql+psycopg")
         options: dict[str, Any] = {}
         if url.get_driver_name() in ("psycopg", "psycopg2") and "connect_timeout" not in url.query:
-            options["connect_timeout"] = min(CONNECT_S, math.ceil(database.timeout_s))
+            options["connect_timeout"] = min(CONNECT_S, math.ceil(address.timeout_s))
         return sa.create_engine(url, connect_args=options, poolclass=NullPool, hide_parameters=True)
 
     @classmethod

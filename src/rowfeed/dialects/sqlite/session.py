@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 from urllib.parse import quote
 
 import numpy as np
@@ -26,6 +26,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.pool import NullPool
 
+from rowfeed.access.address import Address
 from rowfeed.access.failures import Failure
 from rowfeed.dialects import session as generic
 from rowfeed.dialects.skip_scan import skip_scan
@@ -50,9 +51,6 @@ from rowfeed.request.source import Source
 from rowfeed.values.dates import clock
 from rowfeed.values.ids import IdKind, Ids, objects_of, within_int64
 
-if TYPE_CHECKING:
-    from rowfeed.database.database import Database
-
 IDS_PER_PART = 1_000_000
 """Ids that are one text at one time: about 20 MB, where SQLite ends at 1 GB."""
 
@@ -70,8 +68,8 @@ of the time; 500,000 of 5 in 1.9 times."""
 class Session(generic.Session):
     """A session on a SQLite file."""
 
-    def __init__(self, connection: sa.Connection, database: Database) -> None:
-        super().__init__(connection, database)
+    def __init__(self, connection: sa.Connection, address: Address) -> None:
+        super().__init__(connection, address)
         self._driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
         self._types: dict[Selection, list[str]] = {}
         self._packings: dict[Selection, Packing | None] = {}
@@ -86,8 +84,8 @@ class Session(generic.Session):
         return None
 
     @classmethod
-    def _engine(cls, database: Database, *, read_only: bool) -> sa.Engine:
-        (path, *_), given = pysqlite.dialect().create_connect_args(database.url)
+    def _engine(cls, address: Address, *, read_only: bool) -> sa.Engine:
+        (path, *_), given = pysqlite.dialect().create_connect_args(address.url)
         options: dict[str, Any] = {**given, "uri": True, "check_same_thread": False}
         if not given.get("uri"):
             path = f"file:{quote(str(Path(path).absolute()))}"
@@ -120,9 +118,9 @@ class Session(generic.Session):
         if self._plain_rows or self.sample_kind(source, column) is not IdKind.INTEGERS:
             return super().sample_ids(source, column)
         parts, last, rest = [np.empty(0, np.int64)], None, source
-        if source.share is not None and source.share[1] is not None:
+        if source.bounds is not None and source.bounds[1] is not None:
             # Of two lower bounds SQLite looks up the first alone, and passes what lies between them at every step.
-            last, rest = source.share[1] - 1, replace(source, share=(column, None, source.share[2]))
+            last, rest = source.bounds[1] - 1, replace(source, bounds=(column, None, source.bounds[2]))
         skips = self._skips(rest, column, SKIP_FROM)
         all_ids = rest.select({"sample": column}).subquery("i").c.sample
         while True:

@@ -15,10 +15,10 @@ import reference
 from reference import assert_same, create, readers
 
 import rowfeed
+from rowfeed.access.throttle import Cost, Throttle
 from rowfeed.dialects.sqlite.session import Session
 from rowfeed.reading.prefetch import Prefetcher
 from rowfeed.reading.stats import Counters
-from rowfeed.reading.throttle import Cost, Throttle
 
 SAMPLES = 200
 CELLS = 4
@@ -57,7 +57,8 @@ def make(path, **options):
     """A feed of windows of 20 samples, so ten at least of requests an epoch."""
     grid = rowfeed.Grid("t", sample="id", axes="x", value="v", shape=CELLS)
     sizes = {"batch_size": 10, "memory_bytes": reference.memory_for(20, 4 * CELLS)}
-    return rowfeed.Feed(rowfeed.connect(f"sqlite:///{path}"), grid, **{**sizes, **options})
+    db = rowfeed.connect(f"sqlite:///{path}", throttle=options.pop("throttle", None))
+    return rowfeed.Feed(db, grid, **{**sizes, **options})
 
 
 class TestArithmetic:
@@ -268,21 +269,32 @@ class TestFeed:
         assert feed.stats().throttled_s > feed.stats().query_s
 
     def test_sides_of_a_split_keep_the_limit_together(self, path):
-        """What one side has read, the other one waits for; a feed with another limit does not."""
+        """What one side has read, the other one waits for; a feed of another database does not."""
         one, two = make(path, throttle=1_000, memory_bytes=2**24).split(0.5, 0.5)
         rows = one.sample_ids.size * CELLS
         began = time.perf_counter()
         list(one)
         list(two)
         assert time.perf_counter() - began >= rows / 1_000
-        other = one.replace(throttle=None)
+        other = one.replace(db=rowfeed.connect(f"sqlite:///{path}"))
         list(other)
         assert other.stats().throttled_s == 0
 
-    def test_replace(self, path):
-        """replace(throttle=…) gives the same samples at another pace."""
+    def test_all_feeds_of_a_database_keep_the_limit_together(self, path):
+        """A feed that was made by itself waits for the rows of another one of the same database."""
+        db = rowfeed.connect(f"sqlite:///{path}", throttle=1_000)
+        grid = rowfeed.Grid("t", sample="id", axes="x", value="v", shape=CELLS)
+        one, two = rowfeed.Feed(db, grid, samples=range(100)), rowfeed.Feed(db, grid, samples=range(100, 200))
+        began = time.perf_counter()
+        list(one)
+        list(two)
+        assert time.perf_counter() - began >= 100 * CELLS / 1_000
+        assert two.stats().throttled_s > 0
+
+    def test_another_pace(self, path):
+        """replace(db=…, samples=…) gives the same samples at another pace."""
         feed = make(path, memory_bytes=2**24)
-        slow = feed.replace(throttle=2_000)
+        slow = feed.replace(db=rowfeed.connect(f"sqlite:///{path}", throttle=2_000), samples=feed.sample_ids)
         began = time.perf_counter()
         for _ in range(2):
             assert_same(np.concatenate(list(slow.batches(0))), np.concatenate(list(feed.batches(0))))
@@ -301,8 +313,8 @@ class TestFeed:
     def test_the_watchdog_does_not_count_pauses(self, path):
         """Pauses that are longer than timeout_s are no time-out."""
         grid = rowfeed.Grid("t", sample="id", axes="x", value="v", shape=CELLS)
-        db = rowfeed.connect(f"sqlite:///{path}", timeout_s=0.5)
-        feed = rowfeed.Feed(db, grid, samples=range(20), throttle=50, connections=1, batch_size=20)
+        db = rowfeed.connect(f"sqlite:///{path}", timeout_s=0.5, throttle=50)
+        feed = rowfeed.Feed(db, grid, samples=range(20), connections=1, batch_size=20)
         assert len(np.concatenate(list(feed))) == 20
         assert feed.stats().throttled_s > 0.6
         assert feed.stats().retries == 0

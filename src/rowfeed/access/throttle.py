@@ -1,4 +1,4 @@
-"""How a feed paces its requests, so that a server that others use stays cool. Arithmetic only; who waits is `prefetch`.
+"""How requests are paced, so that a server that others use stays cool. Arithmetic only; who waits is `reading`.
 
 Each connection has a lane, and each request that went over it has a cost, in seconds: the next one begins no sooner
 than this long after that one began.
@@ -60,7 +60,7 @@ class Lane:
 
 
 class Throttle:
-    """The limit of a feed, and the lanes of its connections. Any thread may use it.
+    """The limit of a server, and the lanes of the connections to it. Any thread may use it.
 
     A connection that comes gets the lane of the one that left last, debts included: opening a connection for each
     request gets around nothing.
@@ -76,8 +76,19 @@ class Throttle:
         self._idle: list[Lane] = []
         self._shared = Lane(self._seconds_of, clock)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Throttle) and self._limit == other._limit
+
+    def __hash__(self) -> int:
+        return hash(self._limit)
+
     def __reduce__(self) -> tuple[type[Throttle], tuple[float | None]]:
         return Throttle, (self._limit,)  # another process paces itself
+
+    @property
+    def limits(self) -> bool:
+        """Whether there is a limit."""
+        return self._limit is not None
 
     @property
     def rows_per_s(self) -> float:

@@ -1,0 +1,92 @@
+"""The batches of a feed, epoch after epoch: all that front ends know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from rowfeed.access.address import Address
+from rowfeed.layouts.structure import Batch, Structure
+from rowfeed.plan.order import Plan
+from rowfeed.reading.batches import Batches, Transform
+from rowfeed.reading.prefetch import Prefetcher
+from rowfeed.reading.reader import Reader
+from rowfeed.reading.stats import Counters
+from rowfeed.reading.window import Read, Spare, Window
+from rowfeed.values.ids import Ids
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """Reads windows ahead and cuts them into batches, in the order of a plan.
+
+    Args:
+        address: Where to read.
+        ids: All sample ids, ascending.
+        plan: Their order.
+        structure: What a batch is made of.
+        reads: The different layouts, and how each is read.
+        connections: How many sessions share the work, at most.
+        transform: Run on each batch.
+        counters: Are told what was read, and who waited for whom.
+    """
+
+    address: Address
+    ids: Ids
+    plan: Plan
+    structure: Structure
+    reads: Sequence[Read]
+    connections: int
+    transform: Transform | None = None
+    counters: Counters = field(default_factory=Counters)
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return len(self.plan)
+
+    @property
+    def shuffled(self) -> bool:
+        """Whether each epoch has an order of its own."""
+        return self.plan.shuffle
+
+    def batches(self, epoch: int, start: int = 0) -> Batches:
+        """The batches of one epoch, from batch `start` on; the same at every call."""
+        return self._cut(self._windows(epoch, start, Spare()), epoch, start)
+
+    def running(self, epoch: int, start: int, go_on: Callable[[], bool]) -> Batches:
+        """As `batches`, and while its last window is used, the first of the next epoch is read.
+
+        Args:
+            epoch: The epoch to begin with.
+            start: The batch to begin with.
+            go_on: Asked, on a reading thread, whether there will be a next epoch.
+        """
+
+        def windows() -> Iterator[Window]:
+            spare = Spare()
+            yield from self._windows(epoch, start, spare)
+            for later in count(epoch + 1):
+                if not go_on():
+                    return
+                yield from self._windows(later, 0, spare)
+
+        return self._cut(windows(), epoch, start, goes_on=True)
+
+    def all(self) -> Batch:
+        """The samples of the plan's first epoch, which is one batch."""
+        with self.batches(0) as batches:
+            return next(batches)
+
+    def _windows(self, epoch: int, start: int, spare: Spare) -> Iterator[Window]:
+        order = self.plan.epoch(epoch)
+        for window in range(start // self.plan.batches_per_window, self.plan.windows):
+            positions = order.window(window)
+            yield Window(self.ids, positions, self.reads, self.connections, self.counters, spare)
+
+    def _cut(self, windows: Iterator[Window], epoch: int, start: int, goes_on: bool = False) -> Batches:
+        readers = Prefetcher(windows, self._reader, self.connections, self.counters, self.address.throttle)
+        return Batches(readers, self.structure, self.plan, epoch, start, self.transform, goes_on)
+
+    def _reader(self) -> Reader:
+        return Reader(self.address, counters=self.counters)

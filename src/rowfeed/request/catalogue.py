@@ -1,0 +1,32 @@
+"""What a layout may ask of a database before it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from rowfeed.request.source import Source
+from rowfeed.values.ids import IdKind
+
+
+class Catalogue(Protocol):
+    """Tables, their columns, keys and indexes, and what their ids are made of."""
+
+    def check(self, source: Source, columns: Iterable[str]) -> None:
+        """Whether the table and its columns are there.
+
+        Raises:
+            SchemaError: One is not. Says which come close.
+        """
+
+    def sample_kind(self, source: Source, column: str) -> IdKind | None:
+        """What a column of sample ids is made of, judged by the first row; None without rows."""
+
+    def indexed(self, source: Source, column: str) -> bool:
+        """Whether an index of a table starts with a column; False if there is no telling."""
+
+    def missing_index(self, source: Source, column: str) -> str | None:
+        """The CREATE INDEX that would let requests find their samples; None if there is one, or no telling."""
+
+    def primary_key(self, source: Source) -> tuple[str, ...]:
+        """The columns of the table's declared primary key; none for a view or a selectable."""
