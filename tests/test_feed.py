@@ -277,7 +277,7 @@ class TestStructure:
         assert_same(y, np.array([[100], [200]], np.float32))
 
     def test_the_same_layout_is_read_once(self, path, monkeypatch):
-        """The same object as x and y costs no more queries and no more memory than x alone."""
+        """Equal layouts as x and y cost no more queries and no more memory than x alone."""
         counts = []
         original = SqliteSession.read
 
@@ -287,13 +287,13 @@ class TestStructure:
 
         monkeypatch.setattr(SqliteSession, "read", counted)
         same = grid()
-        for layouts in ((same,), (same, same), ({"a": same, "b": same}, same, same), (same, grid())):
+        for layouts in ((same,), (same, same), ({"a": same, "b": same}, same, grid()), (same, grid(fill=1))):
             counts.append(0)
             list(make(path, *layouts, batch_size=10, memory_bytes=memory(50)))
         assert counts == [101, 101, 101, 202]
         assert len(make(path, same, same, batch_size=10, memory_bytes=memory(10))) == 11
         with pytest.raises(rowfeed.ArgumentError, match="memory_bytes"):
-            make(path, same, grid(), batch_size=10, memory_bytes=memory(10))
+            make(path, same, grid(fill=1), batch_size=10, memory_bytes=memory(10))
 
     def test_arrays(self, path):
         """`arrays` is all samples in ascending order, without transform, shuffle and padding, whatever the windows."""
@@ -651,10 +651,14 @@ class TestReplace:
 
     def test_misspelt(self, path):
         """No option is swallowed."""
-        with pytest.raises(
-            rowfeed.ArgumentError, match=r"expected arguments of Feed; got 'batchsize'\. There are batch_size"
-        ):
-            make(path).replace(batchsize=3)
+        feed = make(path)
+        for name, way_out in {
+            "batchsize": r"Did you mean 'batch_size'\?",
+            "throttle": r"It is one of rowfeed\.connect",
+            "nonsense": "There are batch_size, connections, db,",
+        }.items():
+            with pytest.raises(rowfeed.ArgumentError, match=rf"expected arguments of Feed; got '{name}'\. {way_out}"):
+                feed.replace(**{name: 3})
 
 
 class TestArguments:

@@ -71,14 +71,23 @@ def test_public_names():
         "Error",
         "Feed",
         "Grid",
+        "Layout",
         "MissingIndexWarning",
         "Samples",
         "SchemaError",
+        "Stats",
         "connect",
     ]
     assert all(getattr(rowfeed, name).__doc__ for name in rowfeed.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Fed'"):
         _ = rowfeed.Fed
+
+
+def test_type_checkers_see_the_public_names():
+    """The imports that only type checkers see are those of the public names, from the same modules."""
+    checked = next(n for n in ast.walk(ast.parse(Path(rowfeed.__file__).read_text())) if isinstance(n, ast.If))
+    seen = {a.asname: n.module.removeprefix("rowfeed.") for n in checked.body for a in n.names}
+    assert seen == rowfeed._HOMES
 
 
 def test_every_folder_has_a_floor():

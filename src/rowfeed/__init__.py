@@ -13,21 +13,22 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from rowfeed.database.database import Database, connect
-    from rowfeed.errors import (
-        ArgumentError,
-        DatabaseError,
-        DataError,
-        DependencyError,
-        Error,
-        MissingIndexWarning,
-        SchemaError,
-    )
-    from rowfeed.feed.feed import Feed
-    from rowfeed.feed.samples import Samples
-    from rowfeed.layouts.columns import Columns
-    from rowfeed.layouts.grid import Grid
+if TYPE_CHECKING:  # "as": type checkers take these for public
+    from rowfeed.database.database import Database as Database
+    from rowfeed.database.database import connect as connect
+    from rowfeed.errors import ArgumentError as ArgumentError
+    from rowfeed.errors import DatabaseError as DatabaseError
+    from rowfeed.errors import DataError as DataError
+    from rowfeed.errors import DependencyError as DependencyError
+    from rowfeed.errors import Error as Error
+    from rowfeed.errors import MissingIndexWarning as MissingIndexWarning
+    from rowfeed.errors import SchemaError as SchemaError
+    from rowfeed.feed.feed import Feed as Feed
+    from rowfeed.feed.samples import Samples as Samples
+    from rowfeed.layouts.base import Layout as Layout
+    from rowfeed.layouts.columns import Columns as Columns
+    from rowfeed.layouts.grid import Grid as Grid
+    from rowfeed.reading.stats import Stats as Stats
 
 __version__ = "0.1.0"
 
@@ -41,27 +42,16 @@ _HOMES = {
     "Error": "errors",
     "Feed": "feed.feed",
     "Grid": "layouts.grid",
+    "Layout": "layouts.base",
     "MissingIndexWarning": "errors",
     "Samples": "feed.samples",
     "SchemaError": "errors",
+    "Stats": "reading.stats",
     "connect": "database.database",
 }
+"""The public names, and the module of each."""
 
-__all__ = [
-    "ArgumentError",
-    "Columns",
-    "DataError",
-    "Database",
-    "DatabaseError",
-    "DependencyError",
-    "Error",
-    "Feed",
-    "Grid",
-    "MissingIndexWarning",
-    "Samples",
-    "SchemaError",
-    "connect",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

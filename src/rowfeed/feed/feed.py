@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from difflib import get_close_matches
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rowfeed.database.database import Database
+from rowfeed.database.database import Database, connect
 from rowfeed.errors import ArgumentError
 from rowfeed.feed.options import Options
 from rowfeed.feed.samples import SamplesLike
@@ -45,7 +47,7 @@ class Feed:
 
     Args:
         db: Where the data is: `rowfeed.connect(url)`.
-        x: A layout, or a dict of layouts for several inputs. The same layout object in two places is read once.
+        x: A layout, or a dict of layouts for several inputs. Equal layouts are read once.
         y: Likewise, for targets. None: batches are `x` alone.
         sample_weight: Likewise, for weights; needs `y`.
         samples: Which samples. None: the distinct sample ids of `x`'s tables. A sequence or array of ids: exactly
@@ -263,9 +265,7 @@ class Feed:
         known = [field.name for field in fields(Options)]
         unknown = next((name for name in changes if name not in known), None)
         if unknown is not None:
-            close = get_close_matches(unknown, known, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(sorted(known))}."
-            raise ArgumentError(f"expected arguments of Feed; got {unknown!r}. {hint}")
+            raise ArgumentError(f"expected arguments of Feed; got {unknown!r}. {_way_out(unknown, known)}")
         options = replace(self._options, **changes)
         if "samples" in changes or "db" in changes:
             return self._derive(options, None, "", None)
@@ -294,6 +294,14 @@ class Feed:
         if not hasattr(self, "_stream"):  # a traceback that shows locals may meet one that could not be made
             return f"<Feed of {tables}>"
         return f"<Feed of {tables}: {self.sample_ids.size:,} samples, {len(self):,} batches of {options.batch_size}>"
+
+
+def _way_out(name: str, known: Sequence[str]) -> str:
+    """For an argument that a feed does not have: the one that was meant, or where it belongs."""
+    if name in signature(connect).parameters:
+        return "It is one of rowfeed.connect: pass db=rowfeed.connect(…)."
+    close = get_close_matches(name, known, n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(sorted(known))}."
 
 
 def _physical_memory() -> float:
