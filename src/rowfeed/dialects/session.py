@@ -245,7 +245,7 @@ class Session(Storage, Reflection):
 
     def _read_rows(self, request: Request) -> ColumnData:
         """Plain rows, of which each portion keeps its own ids only: a loose collation finds those of others too."""
-        rows = request.selection.rows
+        rows = request.selection.subquery
         kind = self._kind(request)
         query = sa.select(*self._row_columns(request.selection)).where(
             rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True))
@@ -271,22 +271,22 @@ class Session(Storage, Reflection):
 
     def _largest(self, selection: Selection) -> sa.Select[Any]:
         columns: list[sa.ColumnElement[Any]] = [sa.func.max(column) for column in self._comparable(selection)]
-        return sa.select(*[sa.func.count(), *columns]).select_from(selection.rows)
+        return sa.select(*[sa.func.count(), *columns]).select_from(selection.subquery)
 
     def _comparable(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
         """The value columns, in a type that has an order."""
-        return [selection.rows.c[f"value{i}"] for i in range(len(selection.values))]
+        return [selection.subquery.c[f"value{i}"] for i in range(len(selection.values))]
 
     def _of_request(self, query: sa.Select[Any], request: Request) -> Iterator[tuple[sa.Select[Any], dict[str, Any]]]:
         """A query, or several, of a request's rows alone, with what is bound in each."""
         kind = self._kind(request)
-        query = query.where(request.selection.rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True)))
+        query = query.where(request.selection.subquery.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True)))
         for start in range(0, request.ids.size, IDS_PER_QUERY):
             yield query, {"rowfeed_ids": self._bound(request.ids[start : start + IDS_PER_QUERY], kind)}
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
         """The columns of plain rows, in such a form that the driver changes none of them."""
-        return list(selection.rows.c)
+        return list(selection.subquery.c)
 
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         """Ids as the driver takes them for a column of such a kind."""

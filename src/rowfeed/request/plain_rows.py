@@ -22,7 +22,7 @@ from rowfeed.values.numbers import from_objects
 
 
 def to_columns(request: Request, rows: Sequence[Sequence[Any]], kind: IdKind) -> ColumnData:
-    """Check and convert rows of `request.selection.rows`, whose ids are of a kind.
+    """Check and convert rows of `request.selection.subquery`, whose ids are of a kind.
 
     Rows of samples that were not asked for, which a loose collation lets through, are left out.
 
@@ -40,8 +40,8 @@ def to_columns(request: Request, rows: Sequence[Sequence[Any]], kind: IdKind) ->
         cell = cell * axis.size + _coordinates(objects, axis, request, sample)
     values = []
     for value, objects in zip(selection.values, columns[1 + len(selection.axes) :], strict=False):
-        where = request.locate(value.name, sample)
-        values.append(from_objects(_filled(objects, selection, value.dtype, where), value.dtype, where))
+        locate = request.locate(value.name, sample)
+        values.append(from_objects(_filled(objects, selection, value.dtype, locate), value.dtype, locate))
     return ColumnData(request, sample, cell, tuple(values))
 
 
@@ -58,7 +58,7 @@ def _in_range(rows: list[Any], selection: Selection) -> list[Any]:
 
 
 def _filled(
-    objects: Sequence[Any], selection: Selection, dtype: np.dtype[Any], where: Callable[[int], str]
+    objects: Sequence[Any], selection: Selection, dtype: np.dtype[Any], locate: Callable[[int], str]
 ) -> Sequence[Any]:
     """Values with `fill` for NULL, or the error that says where one is."""
     if all(value is not None for value in objects):
@@ -66,7 +66,7 @@ def _filled(
     if selection.null == "fill":
         return [selection.fill if value is None else value for value in objects]
     ways = 'null="drop" or null="fill"' if selection.axes else 'null="fill"'
-    at = where(next(index for index, value in enumerate(objects) if value is None))
+    at = locate(next(index for index, value in enumerate(objects) if value is None))
     noun = NOUNS.get(dtype.kind, "a number")
     raise DataError(f"expected {noun}; got NULL at {at}. Fix the row, or pass {ways}.")
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rowfeed.request.selection import Numbers, Selection, index_dtype
+from rowfeed.request.selection import Indexes, Selection, index_dtype
 from rowfeed.values.ids import Ids
 
 SPAN = 1 << 22
@@ -52,7 +52,7 @@ class Request:
         name = self.ids[sample : sample + 1].tolist()[0]
         return f"{self.selection.source.label}.{column}, {self.selection.sample}={name!r}"
 
-    def positions(self, found: npt.NDArray[np.integer], first: int = 0) -> Numbers:
+    def positions(self, found: npt.NDArray[np.integer], first: int = 0) -> Indexes:
         """Where integer ids of rows, all of which were asked for, are among `ids`.
 
         Args:
@@ -65,7 +65,7 @@ class Request:
         return np.asarray(self._table[found if first == low else found + (first - low)])
 
     @cached_property
-    def _table(self) -> Numbers | None:
+    def _table(self) -> Indexes | None:
         """The number of each id, by how far it is from the first; None where they lie too far apart."""
         low = int(self.ids[0])
         span = int(self.ids[-1]) - low + 1
@@ -75,7 +75,7 @@ class Request:
         table[self.ids - low] = np.arange(self.ids.size)
         return table
 
-    def unfolded(self, places: npt.NDArray[np.integer], first: int | None) -> tuple[Numbers, Numbers]:
+    def unfolded(self, places: npt.NDArray[np.integer], first: int | None) -> tuple[Indexes, Indexes]:
         """Sample and cell of rows, as `ColumnData` has them, from places: (id - first) · cells + cell.
 
         Args:
@@ -93,7 +93,7 @@ class Request:
             cell[part] = place - number * native.type(cells)
         return sample, cell
 
-    def locate(self, column: str, sample: Numbers) -> Callable[[int], str]:
+    def locate(self, column: str, sample: Indexes) -> Callable[[int], str]:
         """`at` for rows: row i is of the sample number `sample[i]`."""
         return lambda row: self.at(column, int(sample[row]))
 
@@ -110,8 +110,8 @@ class ColumnData:
     """
 
     request: Request
-    sample: Numbers
-    cell: Numbers
+    sample: Indexes
+    cell: Indexes
     values: tuple[npt.NDArray[Any], ...]
 
     def portions(self) -> Iterator[tuple[slice, ColumnData]]:

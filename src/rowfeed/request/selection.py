@@ -16,7 +16,7 @@ from rowfeed.request.source import Source
 from rowfeed.values.dates import is_date
 from rowfeed.values.ids import IdKind
 
-Numbers: TypeAlias = "npt.NDArray[np.integer[Any]]"
+Indexes: TypeAlias = "npt.NDArray[np.integer[Any]]"
 
 
 def index_dtype(count: int) -> np.dtype[Any]:
@@ -75,7 +75,7 @@ class Selection:
 
     def cells_of(
         self, places: Sequence[npt.NDArray[Any]], rows: int
-    ) -> tuple[Numbers, npt.NDArray[np.bool_] | None] | None:
+    ) -> tuple[Indexes, npt.NDArray[np.bool_] | None] | None:
         """The cells of rows from their coordinates; None where one of them is for the plain rows to look at.
 
         Args:
@@ -112,7 +112,7 @@ class Selection:
         return tuple(dict.fromkeys(names))
 
     @cached_property
-    def rows(self) -> sa.Subquery:
+    def subquery(self) -> sa.Subquery:
         """The rows that count, with columns `sample`, `axis0`…, `value0`…, `order0`….
 
         Rows that `null="drop"` leaves out are not among them. The other policies are the dialect's to apply.

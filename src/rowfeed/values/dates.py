@@ -44,13 +44,13 @@ def unit_of(dtype: np.dtype[Any]) -> str | None:
     return unit if count == 1 and unit in MICROSECONDS else None
 
 
-def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], where: Callable[[int], str]) -> npt.NDArray[Any]:
+def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], locate: Callable[[int], str]) -> npt.NDArray[Any]:
     """Convert what a driver gave for dates or times.
 
     Args:
         objects: Of `datetime`, or ISO text; or of numpy, which is a fill.
         dtype: datetime64 or timedelta64.
-        where: Says where the object number i comes from.
+        locate: Says where the object number i comes from.
 
     Raises:
         DataError: An object is no date or no time, or the dtype does not hold it.
@@ -63,14 +63,14 @@ def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], where: Callable[[
             continue
         exact = _microseconds(value, dtype.kind)
         if exact is None:
-            raise DataError(_no_date(value, dtype.kind, where(index)))
+            raise DataError(_no_date(value, dtype.kind, locate(index)))
         ticks, rest = divmod(exact, MICROSECONDS[unit])
         if rest or abs(ticks) >= 2**63:
             fine = _unit_for(exact)
             advice = f'Pass dtype="{NAMES[dtype.kind]}[{fine}]"' if fine else "CAST the column in a selectable"
             noun = NOUNS[dtype.kind]
             raise DataError(
-                f"expected {noun} that {dtype.name} holds exactly; got {_shown(value)} at {where(index)}. "
+                f"expected {noun} that {dtype.name} holds exactly; got {_shown(value)} at {locate(index)}. "
                 f"{advice}, or fix the row."
             )
         result[index] = np.array(ticks, np.int64).view(result.dtype)
@@ -105,7 +105,7 @@ def dtype_for(value: Any) -> str | None:
     return None
 
 
-def converted(array: npt.NDArray[Any], dtype: np.dtype[Any], where: Callable[[int], str]) -> npt.NDArray[Any]:
+def converted(array: npt.NDArray[Any], dtype: np.dtype[Any], locate: Callable[[int], str]) -> npt.NDArray[Any]:
     """Dates to write, in the dtype of a layout, unchanged.
 
     Raises:
@@ -117,7 +117,7 @@ def converted(array: npt.NDArray[Any], dtype: np.dtype[Any], where: Callable[[in
     if bad.any():
         first = int(np.argmax(bad))
         raise DataError(
-            f"expected {NOUNS[dtype.kind]} that {dtype.name} holds exactly; got {array[first]} at {where(first)}. "
+            f"expected {NOUNS[dtype.kind]} that {dtype.name} holds exactly; got {array[first]} at {locate(first)}. "
             "Change it, or the dtype of the layout."
         )
     return result
@@ -195,14 +195,14 @@ def _unit_for(exact: int | Fraction) -> str | None:
     return next((unit for unit, size in usual if exact % size == 0 and abs(exact // size) < 2**63), None)
 
 
-def _no_date(value: Any, kind: str, where: str) -> str:
+def _no_date(value: Any, kind: str, place: str) -> str:
     other = _microseconds(value, "m" if kind == "M" else "M")
     number = isinstance(value, (int, float)) or type(value).__name__ == "Decimal"
     if other is not None:
         way = f'Pass dtype="{dtype_for(value)}"'
     else:
         way = 'Pass a numeric dtype such as "float64"' if number else "Fix the row, leave it out with where="
-    return f"expected {NOUNS[kind]}; got {_shown(value)} at {where}. {way}, or CAST the column in a selectable."
+    return f"expected {NOUNS[kind]}; got {_shown(value)} at {place}. {way}, or CAST the column in a selectable."
 
 
 def _shown(value: Any) -> str:

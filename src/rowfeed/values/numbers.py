@@ -19,17 +19,17 @@ import numpy.typing as npt
 from rowfeed.errors import DataError
 from rowfeed.values import dates
 
-Where = Callable[[int], str]
+Locate = Callable[[int], str]
 """Says where the value number i comes from, for a message: `USER_MATRIX.value, user_id=12`."""
 
 
-def to_dtype(data: npt.NDArray[Any], dtype: np.dtype[Any], where: Where) -> npt.NDArray[Any]:
+def to_dtype(data: npt.NDArray[Any], dtype: np.dtype[Any], locate: Locate) -> npt.NDArray[Any]:
     """Convert numbers to a dtype, exactly as the module says.
 
     Args:
         data: bool, integers or floats, (n,).
         dtype: Any boolean, integer or float dtype.
-        where: Called with the index of the first value that does not fit.
+        locate: Called with the index of the first value that does not fit.
 
     Raises:
         DataError: A value does not fit.
@@ -49,33 +49,33 @@ def to_dtype(data: npt.NDArray[Any], dtype: np.dtype[Any], where: Where) -> npt.
             bad = (back != data) | ((data < 0) != (converted < 0))
     if bad.any():
         first = int(np.argmax(bad))
-        raise _unfit(data[first].item(), dtype, where(first))
+        raise _unfit(data[first].item(), dtype, locate(first))
     return converted
 
 
-def unchanged(data: npt.NDArray[Any], dtype: np.dtype[Any], where: Where) -> npt.NDArray[Any]:
+def unchanged(data: npt.NDArray[Any], dtype: np.dtype[Any], locate: Locate) -> npt.NDArray[Any]:
     """Convert numbers to a dtype that changes none of them, for writing: reals are not rounded either.
 
     Raises:
         DataError: A value would change.
     """
-    converted = to_dtype(data, dtype, where)
+    converted = to_dtype(data, dtype, locate)
     changed = (converted != data) & ~((converted != converted) & (data != data))
     if changed.any():
         first = int(np.argmax(changed))
-        raise _unfit(data[first].item(), dtype, where(first))
+        raise _unfit(data[first].item(), dtype, locate(first))
     return converted
 
 
-def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], where: Where) -> npt.NDArray[Any]:
+def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], locate: Locate) -> npt.NDArray[Any]:
     """Convert what a driver gave as Python objects; each by its own type.
 
     Raises:
         DataError: An object is no number, or does not fit.
     """
     if dates.is_date(dtype):
-        return dates.from_objects(objects, dtype, where)
-    numbers = [_number(value, dtype, where, index) for index, value in enumerate(objects)]
+        return dates.from_objects(objects, dtype, locate)
+    numbers = [_number(value, dtype, locate, index) for index, value in enumerate(objects)]
     real = np.array([isinstance(number, float) for number in numbers], bool)
     negative = np.array([number < 0 for number in numbers], bool)
     result = np.empty(len(numbers), dtype)
@@ -83,7 +83,7 @@ def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], where: Where) -> 
         chosen = np.flatnonzero(mask)
         if chosen.size:
             data: npt.NDArray[Any] = np.array([numbers[i] for i in chosen.tolist()], wide)
-            result[chosen] = to_dtype(data, dtype, _of(where, chosen))
+            result[chosen] = to_dtype(data, dtype, _of(locate, chosen))
     return result
 
 
@@ -101,13 +101,13 @@ def decimals_fit(data: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
     return bool((np.nextafter(data, np.inf).astype(dtype) == np.nextafter(data, -np.inf).astype(dtype)).all())
 
 
-def _number(value: Any, dtype: np.dtype[Any], where: Where, index: int) -> int | float:
+def _number(value: Any, dtype: np.dtype[Any], locate: Locate, index: int) -> int | float:
     """A number within int64, uint64 or float64."""
     if isinstance(value, Decimal):
         if not value.is_finite():
             return float(value)
         if value != value.to_integral_value():
-            return _real(value, dtype, where, index)
+            return _real(value, dtype, locate, index)
         value = int(value)
     if isinstance(value, float):
         return value
@@ -115,16 +115,16 @@ def _number(value: Any, dtype: np.dtype[Any], where: Where, index: int) -> int |
         of_date = dates.dtype_for(value)
         way = f'Read it with Columns(…, dtype="{of_date}")' if of_date else "Fix the row"
         raise DataError(
-            f"expected a number; got {_brief(value)} at {where(index)}. {way}, or CAST the column in a selectable."
+            f"expected a number; got {_brief(value)} at {locate(index)}. {way}, or CAST the column in a selectable."
         )
     if -(2**63) <= value < 2**64:
         return value
     if dtype.kind == "f" and abs(value) <= int(np.finfo(dtype).max) and int(dtype.type(float(value))) == value:
         return float(value)
-    raise _unfit(value, dtype, where(index))
+    raise _unfit(value, dtype, locate(index))
 
 
-def _real(value: Decimal, dtype: np.dtype[Any], where: Where, index: int) -> float:
+def _real(value: Decimal, dtype: np.dtype[Any], locate: Locate, index: int) -> float:
     """A DECIMAL that is not whole as a float64 that rounds to a float dtype as the DECIMAL itself.
 
     For narrow dtypes: of the two float64 around it, the odd one, which is never the middle of two narrower numbers.
@@ -132,15 +132,15 @@ def _real(value: Decimal, dtype: np.dtype[Any], where: Where, index: int) -> flo
     """
     near = float(value)
     if dtype.kind != "f" or math.isinf(near):
-        raise _unfit(value, dtype, where(index))
+        raise _unfit(value, dtype, locate(index))
     if dtype.itemsize == 8 or near == value:
         return near
     other = math.nextafter(near, math.inf if value > near else -math.inf)
     return near if np.float64(near).view(np.int64) & 1 else other
 
 
-def _of(where: Where, chosen: npt.NDArray[np.intp]) -> Where:
-    return lambda index: where(int(chosen[index]))
+def _of(locate: Locate, chosen: npt.NDArray[np.intp]) -> Locate:
+    return lambda index: locate(int(chosen[index]))
 
 
 def _all_held(data: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
@@ -166,13 +166,13 @@ def _same_integer(real: npt.NDArray[Any], whole: npt.NDArray[Any]) -> npt.NDArra
     return np.asarray(fits & (np.where(fits, wide, 0).astype(whole.dtype) == whole))
 
 
-def _unfit(value: Any, dtype: np.dtype[Any], where: str) -> DataError:
+def _unfit(value: Any, dtype: np.dtype[Any], place: str) -> DataError:
     whole = dtype.kind in "iu" and not isinstance(value, Decimal) and value == value // 1
     names = ("int64", "uint64", "float64") if whole else ("float32", "float64", "int64", "uint64")
     wider = next((name for name in names if _holds(name, value)), None)
     advice = f'Pass dtype="{wider}"' if wider else "CAST the column in a selectable"
     return DataError(
-        f"expected a value that {dtype} holds exactly; got {_brief(value)} at {where}. {advice}, or fix the row."
+        f"expected a value that {dtype} holds exactly; got {_brief(value)} at {place}. {advice}, or fix the row."
     )
 
 

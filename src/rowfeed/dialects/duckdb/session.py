@@ -135,7 +135,7 @@ class Session(generic.Session):
         if not self._own or selection.order or selection.has_dates:
             return None
         if selection not in self._types:
-            self._types[selection] = self._types_of(selection.rows)
+            self._types[selection] = self._types_of(selection.subquery)
         types = self._types[selection]
         text = request.ids.dtype.kind == "T"
         if types["sample"] not in (TEXTS if text else INTEGERS):
@@ -151,7 +151,7 @@ class Session(generic.Session):
             yield from super()._of_request(query, request)
             return
         wanted, bound = _wanted(request, self._kind(request))
-        rows = request.selection.rows
+        rows = request.selection.subquery
         yield query.select_from(rows.join(wanted, wanted.c.id == rows.c.sample)), bound
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
@@ -159,13 +159,14 @@ class Session(generic.Session):
         if not self._own:
             return super()._row_columns(selection)
         if selection not in self._types:
-            self._types[selection] = self._types_of(selection.rows)
+            self._types[selection] = self._types_of(selection.subquery)
         dated = [
-            self._types[selection][column.name].startswith(("DATE", "TIME", "INTERVAL")) for column in selection.rows.c
+            self._types[selection][column.name].startswith(("DATE", "TIME", "INTERVAL"))
+            for column in selection.subquery.c
         ]
         return [
             sa.cast(column, sa.String).label(column.name) if date and column.name.startswith("value") else column
-            for column, date in zip(selection.rows.c, dated, strict=True)
+            for column, date in zip(selection.subquery.c, dated, strict=True)
         ]
 
     # Writing
@@ -218,7 +219,7 @@ def _numbered(request: Request) -> bool:
 def _query(request: Request, types: dict[str, str], kind: IdKind) -> tuple[sa.Select[Any], dict[str, Any]]:
     """The rows of the wanted samples, and what is bound."""
     selection = request.selection
-    rows, (wanted, bound) = selection.rows, _wanted(request, kind)
+    rows, (wanted, bound) = selection.subquery, _wanted(request, kind)
     sample = sa.collate(rows.c.sample, "binary") if types["sample"] == "VARCHAR" else rows.c.sample
     columns: list[sa.ColumnElement[Any]] = [(wanted.c.n if _numbered(request) else wanted.c.id).label("n")]
     columns += [rows.c[f"axis{i}"] for i in range(len(selection.axes))]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rowfeed.dialects.mysql.wire import Rows
 from rowfeed.errors import DataError
 from rowfeed.request.request import Request
-from rowfeed.request.selection import Numbers, Selection, index_dtype
+from rowfeed.request.selection import Indexes, Selection, index_dtype
 from rowfeed.values.ids import INT64_MAX, Ids
 from rowfeed.values.numbers import decimals_fit, to_dtype
 
@@ -54,7 +54,7 @@ def take(request: Request, kinds: list[int], parts: list[list[npt.NDArray[Any]]]
     return True
 
 
-def _positions(ids: Ids, found: npt.NDArray[Any]) -> Numbers | None:
+def _positions(ids: Ids, found: npt.NDArray[Any]) -> Indexes | None:
     """Where the ids of rows are among the ids that were asked for; None where one is not, or is no integer.
 
     Rows mostly come in runs of one id, so one search a run does.

@@ -275,7 +275,7 @@ class Session(Storage, generic.Session):
     def _kinds(self, selection: Selection) -> list[int]:
         """The types of a selection's columns."""
         if selection not in self._types:
-            cursor = self._execute(sa.select(selection.rows).limit(0)).cursor
+            cursor = self._execute(sa.select(selection.subquery).limit(0)).cursor
             assert cursor is not None
             self._types[selection] = [int(column[1]) for column in cursor.description]  # type: ignore[call-overload]
         return self._types[selection]
@@ -286,7 +286,7 @@ class Session(Storage, generic.Session):
         With `null="fill"` a NULL comes as 0, and a further column for each value says where.
         """
         columns: list[sa.ColumnElement[Any]] = []
-        for column, kind in zip(selection.rows.c, self._kinds(selection), strict=True):
+        for column, kind in zip(selection.subquery.c, self._kinds(selection), strict=True):
             number: sa.ColumnElement[Any] = column if kind == FLOAT else _printable(column, kind)
             if kind in DECIMALS and column.name.startswith("value"):
                 number = _double(column)
@@ -302,13 +302,13 @@ class Session(Storage, generic.Session):
             zero: sa.ColumnElement[Any] = sa.literal_column(
                 "CAST(0 AS UNSIGNED)" if unsigned[index] else "0"
             )  # or the type would be DECIMAL
-            null = selection.rows.c[f"value{index - first}"].is_(None)
+            null = selection.subquery.c[f"value{index - first}"].is_(None)
             columns[index] = sa.case((null, zero), else_=columns[index].element)
-        nulls = [selection.rows.c[f"value{i}"].is_(None) for i in range(len(selection.values))]
+        nulls = [selection.subquery.c[f"value{i}"].is_(None) for i in range(len(selection.values))]
         return sa.select(*columns, *nulls)
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
-        labelled = zip(selection.rows.c, self._kinds(selection), strict=True)
+        labelled = zip(selection.subquery.c, self._kinds(selection), strict=True)
         return [_printable(column, kind).label(column.name) for column, kind in labelled]
 
     def count(self, request: Request) -> int:

@@ -53,10 +53,10 @@ def template(
         ranges: The type of the ends of ranges; empty for ids one by one.
     """
     mark = f"rowfeed_{secrets.token_hex(8)}"
-    sample = selection.rows.c.sample
+    sample = selection.subquery.c.sample
     if ranges:
         found = sa.table(mark, sa.column("low"), sa.column("high")).alias("w")
-        joined = found.join(selection.rows, sample.between(found.c.low, found.c.high))
+        joined = found.join(selection.subquery, sample.between(found.c.low, found.c.high))
         text = literal(numbers.select_from(joined).prefix_with("STRAIGHT_JOIN"))
         start, end = "JSON_TABLE('[", f"]', '$[*]' COLUMNS (low {ranges} PATH '$[0]', high {ranges} PATH '$[1]'))"
     else:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from rowfeed.request.request import ColumnData, Request
-from rowfeed.request.selection import Axis, Numbers, Selection
+from rowfeed.request.selection import Axis, Indexes, Selection
 from rowfeed.request.source import Source
 from rowfeed.values.dates import from_ticks
 from rowfeed.values.ids import IdKind, Ids, within_int64
@@ -181,7 +181,7 @@ class Query:
     @cached_property
     def _rows(self) -> sa.FromClause:
         """The rows of the selection, or those of one range: by OFFSET 0 it keeps PostgreSQL from joining otherwise."""
-        rows = self.selection.rows
+        rows = self.selection.subquery
         if not self.ranged:
             return rows
         within = rows.c.sample.between(self._ranges.c.low, self._ranges.c.high)
@@ -290,7 +290,7 @@ class Query:
             data.append(self._converted(request, i, numbers, null, sample))
         return ColumnData(request, sample, cell, tuple(data))
 
-    def _unfolded(self, request: Request, places: list[npt.NDArray[Any]]) -> tuple[Numbers, Numbers]:
+    def _unfolded(self, request: Request, places: list[npt.NDArray[Any]]) -> tuple[Indexes, Indexes]:
         """Number of sample and cell of each row."""
         if self.folding != "apart":
             return request.unfolded(places[0], None if self._text else int(request.ids[0]))
@@ -317,7 +317,7 @@ class Query:
         index: int,
         numbers: npt.NDArray[Any],
         null: npt.NDArray[np.bool_] | None,
-        sample: Numbers,
+        sample: Indexes,
     ) -> npt.NDArray[Any]:
         """A value column in its dtype, with `fill` for NULL."""
         value = self.selection.values[index]

@@ -221,7 +221,7 @@ class Session(generic.Session):
 
     def _selection_types(self, selection: Selection) -> dict[str, int]:
         if selection not in self._types:
-            self._types[selection] = self._types_of(selection.rows)
+            self._types[selection] = self._types_of(selection.subquery)
         return self._types[selection]
 
     # Reading
@@ -280,13 +280,13 @@ class Session(generic.Session):
         return self._selection_types(request.selection)["sample"] in kinds
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
-        return exact_rows(selection.rows, self._selection_types(selection))
+        return exact_rows(selection.subquery, self._selection_types(selection))
 
     def _read_rows(self, request: Request) -> ColumnData:
         types = self._selection_types(request.selection)
         if not self._as_array(request):
             return super()._read_rows(request)
-        rows = request.selection.rows
+        rows = request.selection.subquery
         query = sa.select(*self._row_columns(request.selection)).where(samples_in(rows.c.sample, types["sample"]))
         if request.selection.order:
             query = query.order_by(*(rows.c[f"order{i}"] for i in range(len(request.selection.order))))
@@ -304,10 +304,10 @@ class Session(generic.Session):
         if not self._as_array(request):
             yield from super()._of_request(query, request)
         elif self._plain_rows or request.ranges(RUN_OF) is None:
-            condition = samples_in(request.selection.rows.c.sample, kind)
+            condition = samples_in(request.selection.subquery.c.sample, kind)
             yield query.where(condition), bound_ids(request, self._kind(request), ranged=False)
         else:
-            rows, wanted = request.selection.rows, ranges()
+            rows, wanted = request.selection.subquery, ranges()
             query = query.select_from(wanted.join(rows, rows.c.sample.between(wanted.c.low, wanted.c.high)))
             yield query, bound_ids(request, self._kind(request), ranged=True)
 

@@ -153,7 +153,7 @@ class Packing:
         """
         assert self._steps is not None
         numbers: list[tuple[sa.ColumnElement[bool] | None, sa.ColumnElement[Any]]] = [(inside, place)]
-        numbers += [steps.sql(self._selection.rows.c[f"value{i}"]) for i, steps in enumerate(self._steps)]
+        numbers += [steps.sql(self._selection.subquery.c[f"value{i}"]) for i, steps in enumerate(self._steps)]
         expressions = []
         for pack in self._packs(places):
             total: sa.ColumnElement[Any] | None = None

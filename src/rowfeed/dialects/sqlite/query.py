@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.operators import custom_op
 
 from rowfeed.request.request import ColumnData, Request
-from rowfeed.request.selection import Numbers, Selection
+from rowfeed.request.selection import Indexes, Selection
 from rowfeed.values.numbers import to_dtype
 
 
@@ -35,7 +35,7 @@ def wanted(query: sa.Select[Any], request: Request) -> tuple[sa.Select[Any], dic
     Runs of neighbours by a join with their ends, which needs an index.
     """
     selection = request.selection
-    rows = selection.rows
+    rows = selection.subquery
     found = sa.func.json_each(sa.bindparam("rowfeed_ids")).table_valued("value", name="w")
     ranges = request.ranges(RUN_OF)
     if ranges is None:
@@ -51,7 +51,7 @@ def wanted(query: sa.Select[Any], request: Request) -> tuple[sa.Select[Any], dic
 
 def _inside_axes(selection: Selection) -> list[sa.ColumnElement[bool]]:
     """With `out_of_range="drop"`: which rows count."""
-    rows, conditions = selection.rows, list[sa.ColumnElement[bool]]()
+    rows, conditions = selection.subquery, list[sa.ColumnElement[bool]]()
     if selection.out_of_range == "drop":
         for index, axis in enumerate(selection.axes):
             column = rows.c[f"axis{index}"]
@@ -76,7 +76,9 @@ def cell_of(selection: Selection) -> tuple[sa.ColumnElement[bool] | None, sa.Col
     """
     cell, inside = number(0), []
     for index, axis in enumerate(selection.axes):
-        column: sa.ColumnElement[Any] = sa.UnaryExpression(selection.rows.c[f"axis{index}"], operator=WITHOUT_AFFINITY)
+        column: sa.ColumnElement[Any] = sa.UnaryExpression(
+            selection.subquery.c[f"axis{index}"], operator=WITHOUT_AFFINITY
+        )
         cell = column if index == 0 else cell * number(axis.size) + column
         inside.append(column.between(number(0), number(axis.size - 1)))
     return sa.and_(*inside) if inside else None, cell
@@ -106,7 +108,7 @@ def aggregate(
     """
     values = []
     for index in range(len(selection.values)):
-        value, limit = selection.rows.c[f"value{index}"], whole_limit(selection.values[index].dtype)
+        value, limit = selection.subquery.c[f"value{index}"], whole_limit(selection.values[index].dtype)
         kind, whole = sa.func.typeof(value), sa.cast(value, sa.Integer)
         unsigned = [value != number(0)] if signed_zeros[index] else []
         exact = sa.func.printf(sa.literal_column("'%!.17g'"), value)
@@ -130,7 +132,7 @@ def numbers_of(selection: Selection, rows: int, texts: Sequence[str | None]) -> 
     return found if len(found) == len(columns) else None
 
 
-def converted(request: Request, sample: Numbers, cell: Numbers, columns: Sequence[npt.NDArray[Any]]) -> ColumnData:
+def converted(request: Request, sample: Indexes, cell: Indexes, columns: Sequence[npt.NDArray[Any]]) -> ColumnData:
     """The columns of a reply, its numbers in their dtypes.
 
     Raises:

@@ -241,7 +241,7 @@ class Session(generic.Session):
     def _read_grouped(self, request: Request) -> ColumnData | None:
         """One result row per sample, for ids that cannot be folded: text, and integers that are far apart."""
         selection = request.selection
-        names = selection.rows.c.sample
+        names = selection.subquery.c.sample
         signed = self._signed_zeros(selection)
         query, bound = wanted(aggregate(selection, signed, *cell_of(selection), names), request)
         found = self._execute(query.group_by(self._bytewise(names)), bound)
@@ -313,4 +313,4 @@ FIRST = "rowfeed_first"
 def _place(selection: Selection) -> tuple[sa.ColumnElement[bool] | None, sa.ColumnElement[Any]]:
     """Whether a row has a place, and which."""
     inside, cell = cell_of(selection)
-    return inside, (selection.rows.c.sample - sa.bindparam(FIRST)) * number(selection.cells) + cell
+    return inside, (selection.subquery.c.sample - sa.bindparam(FIRST)) * number(selection.cells) + cell
