@@ -6,6 +6,8 @@ Every test runs on SQLite, DuckDB, MariaDB and PostgreSQL, on each through the e
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ import sqlalchemy as sa
 from conftest import DEFAULT_SEED, SEED
 
 import rowfeed
-from rowfeed.dialects import open_session
+from rowfeed.dialects import open_session, session_class
 from rowfeed.request.source import Source
 
 DIGESTS = {
@@ -211,6 +213,41 @@ def test_policies(db):
         fill = 8 if null == "fill" else 0
         grid = rowfeed.Grid("ODD", duplicates=duplicates, null=null, fill=fill, **options)
         assert rowfeed.Feed(db, x=grid).arrays().tolist() == wanted, duplicates
+
+
+KEYS = {
+    "integer": (sa.BigInteger, [30, -7, 2**62, 5, 4], False),
+    "decimal without a fraction": (sa.Numeric(20, 0), [30, 2**62, 0, 5, 4], None),
+    "decimal": (sa.Numeric(20, 4), [Decimal("0.5"), Decimal("-0.25"), Decimal(9), Decimal("0.125"), Decimal(0)], None),
+    "real": (sa.Double, [0.5, -0.25, 1e300, 0.125, 0.0], None),
+    "text": (sa.String(9), ["b", "c", "é", "a", "Z"], True),
+    "date": (sa.DateTime, [datetime(2000, 1, day) for day in (30, 2, 31, 5, 4)], True),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_first_and_last(db, kind, monkeypatch):
+    """The first and the last of several rows for a cell are those by the primary key, read in the engine's fast way."""
+    column, keys, takes_plain_rows = KEYS[kind]
+    with open_session(db._address, read_only=False) as session:
+        connection = session._connection
+        names = ("s", sa.Integer), ("k", column), ("x", sa.Integer), ("v", sa.Integer)
+        columns = [sa.Column(name, type_, primary_key=name == "k", autoincrement=False) for name, type_ in names]
+        table = sa.Table("KEYED", sa.MetaData(), *columns)
+        table.create(connection)
+        sa.Index("KEYED_s", table.c.s).create(connection)
+        rows = [{"s": index % 2, "k": key, "x": 0, "v": index} for index, key in enumerate(keys)]
+        connection.execute(table.insert(), rows)
+        connection.commit()
+    if not db._address.plain_rows and takes_plain_rows is False:
+        monkeypatch.setattr(session_class(db._address.url.get_backend_name()), "_read_rows", None)
+    wanted = {
+        end: [end((key, index) for index, key in enumerate(keys) if index % 2 == s)[1] for s in (0, 1)]
+        for end in (min, max)
+    }
+    for duplicates, end in (("first", min), ("last", max)):
+        grid = rowfeed.Grid("KEYED", sample="s", axes=("x",), value="v", shape=(1,), duplicates=duplicates)
+        assert rowfeed.Feed(db, x=grid).arrays()[:, 0].tolist() == wanted[end], duplicates
 
 
 def test_a_missing_table_and_column(db):

@@ -21,6 +21,8 @@ import rowfeed
 from rowfeed.dialects.sqlite import session as sqlite
 from rowfeed.plan.order import Plan
 from rowfeed.reading.sizes import MAX_SCANNED, Scan, ScanSize, row_bytes
+from rowfeed.request.selection import Selection, Value
+from rowfeed.request.source import Source
 
 CELLS = 4
 
@@ -116,9 +118,9 @@ def test_what_takes_plain_rows(tmp_path):
     """Where the engine's own way declines, requests are as many as those of plain rows, and that is said."""
     with place("sqlite", None, tmp_path) as there:
         there.run(
-            "CREATE TABLE t (n INTEGER, x, id INTEGER, v, PRIMARY KEY (n, x, id))",
+            "CREATE TABLE t (n TEXT, x, id INTEGER, v, PRIMARY KEY (n, x, id))",
             "WITH s(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM s WHERE i < 699) "
-            "INSERT INTO t SELECT 1, 0, i, 2 * i FROM s",
+            "INSERT INTO t SELECT 'a', 0, i, 2 * i FROM s",
         )
     feed, (said,) = make(tmp_path / "engine.db", grid(duplicates="last"), batch_size=10, connections=3)
     assert "2 scans of 700 rows an epoch, each for up to 500 samples." in said
@@ -286,7 +288,7 @@ class TestSize:
     SELECTION_BYTES = 96
 
     def size(self, rows, fits, per_sample=4.0, most_ids=10**6):
-        selection = type("Selection", (), {"values": ("v",)})()
+        selection = Selection(Source("t"), "id", (), (Value("v", np.dtype("float32")),))
         assert row_bytes(selection) == self.SELECTION_BYTES
         return ScanSize(fits * self.SELECTION_BYTES, selection, Scan("", rows, per_sample, most_ids))
 
@@ -299,11 +301,11 @@ class TestSize:
         """Samples are taken for average ones with a quarter to spare, then for the fullest that came."""
         size = self.size(rows=10_000, fits=1_000)
         assert size.samples == 200
-        size.observe(200, 400, 9.0)
+        size.observe(200, 400, 0, 9.0)
         assert size.samples == 400
-        size.observe(400, 3_200, 0.001)
+        size.observe(400, 3_200, 0, 0.001)
         assert size.samples == 100
-        size.observe(100, 100, 0.001)
+        size.observe(100, 100, 0, 0.001)
         assert size.samples == 100
 
     def test_bounds(self):

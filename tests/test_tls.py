@@ -94,7 +94,7 @@ def verified(url, authority):
 
 def cipher(db):
     with db.open() as session:
-        return session._execute(sa.text(CIPHER[engine_of(db.url)])).one()[1]
+        return session._execute(sa.text(CIPHER[engine_of(db._address.url)])).one()[1]
 
 
 def digest(db):

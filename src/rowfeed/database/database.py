@@ -75,7 +75,9 @@ def connect(
     del url_or_engine  # a traceback that shows locals must not show a password
     if isinstance(url, str):
         raise ArgumentError(url)
-    url = in_its_place(url)
+    limit, most = _checked_throttle(throttle), _checked_rows(max_scanned_rows)
+    address = Address(in_its_place(url), password_from, timeout_s, retry_s, plain_rows, Throttle(limit), most, engine)
+    del url
     _check_seconds("timeout_s", timeout_s)
     if retry_s != 0:
         _check_seconds("retry_s", retry_s)
@@ -86,11 +88,10 @@ def connect(
             f"expected the name of an environment variable, or a function; got password_from of type {kind}. For "
             f"example password_from={DEFAULT_VARIABLE!r}."
         )
-    refusal = session_class(url.get_backend_name()).refuse(url)
+    refusal = session_class(address.url.get_backend_name()).refuse(address.url)
     if refusal:
         raise ArgumentError(refusal)
-    limit, most = _checked_throttle(throttle), _checked_rows(max_scanned_rows)
-    return Database(Address(url, password_from, timeout_s, retry_s, plain_rows, Throttle(limit), most, engine))
+    return Database(address)
 
 
 def _parsed(url_or_engine: Any) -> sa.URL | str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Self
 
@@ -19,9 +19,10 @@ from rowfeed.dialects.storage import Storage
 from rowfeed.errors import ArgumentError, DataError, SchemaError
 from rowfeed.request.plain_rows import to_columns
 from rowfeed.request.request import ColumnData, Request
-from rowfeed.request.selection import Selection
+from rowfeed.request.selection import Selection, Value
 from rowfeed.request.source import Source
 from rowfeed.values.ids import TEXT, IdKind, Ids, check_kind, ids_from_objects, merged, namer, objects_of, sort_ids
+from rowfeed.values.kinds import dtype_of
 
 IDS_PER_QUERY = 500
 """Parameters that any engine takes in one statement (Oracle and old SQLite: 1,000)."""
@@ -58,17 +59,22 @@ class Session(Storage, Reflection):
     @classmethod
     def open(cls, address: Address, *, read_only: bool = True) -> Self:
         """Connect. If the connection comes from the user's own engine, it does not go back into its pool."""
-        translated = cls._translation_of(address)
-        with translated(Exception):  # a driver may refuse an option in any way: TypeError, OSError
-            engine = address.engine or cls._kept_engine(address, read_only)
-        with translated():
-            connection = engine.connect()
-            if engine is address.engine:
-                connection.detach()
-            session = cls(connection, address)
+        with cls._translation_of(address)():
+            session = cls(cls._new_connection(address, read_only), address)
             if read_only:
                 session._protect()
             return session
+
+    @classmethod
+    def _new_connection(cls, address: Address, read_only: bool) -> sa.Connection:
+        """In a frame of its own, which is forgotten when it fails: the text of an engine shows options of the URL."""
+        if address.engine is not None:
+            connection = address.engine.connect()
+            connection.detach()
+            return connection
+        with cls._translation_of(address)(Exception):  # a driver may refuse an option in any way: TypeError, OSError
+            engine = cls._kept_engine(address, read_only)
+        return engine.connect()
 
     @classmethod
     def refuse(cls, url: sa.URL) -> str | None:
@@ -137,6 +143,25 @@ class Session(Storage, Reflection):
         if found is None:
             return None
         return ids_from_objects(tuple(found), source.label, column)[0]
+
+    def ordering(self, source: Source, columns: Iterable[str]) -> tuple[Value, ...]:
+        """See `Catalogue`. Judged by the first row."""
+        names = tuple(columns)
+        if not names:
+            return ()
+        rows = source.select({f"order{i}": name for i, name in enumerate(names)}).subquery("r")
+        first = self._execute(sa.select(rows).limit(1)).first() or (0,) * len(names)
+        return tuple(self._ordered(source, name, value) for name, value in zip(names, first, strict=True))
+
+    def _ordered(self, source: Source, column: str, value: Any) -> Value:
+        """A column that orders rows, whose values are like this one."""
+        dtype = dtype_of(value)
+        if dtype is None:
+            raise SchemaError(
+                f"expected integers, reals, text, bytes or dates to put rows in order; got {value!r} at "
+                f"{source.label}.{column}. CAST the column in a selectable."
+            )
+        return Value(column, dtype)
 
     def sample_ids(self, source: Source, column: str) -> Ids:
         """The distinct ids of a column, ascending.
@@ -250,8 +275,6 @@ class Session(Storage, Reflection):
         query = sa.select(*self._row_columns(request.selection)).where(
             rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True))
         )
-        if request.selection.order:
-            query = query.order_by(*(rows.c[f"order{i}"] for i in range(len(request.selection.order))))
         name, found = namer(kind), list[Any]()
         for start in range(0, request.ids.size, IDS_PER_QUERY):
             portion = request.ids[start : start + IDS_PER_QUERY]

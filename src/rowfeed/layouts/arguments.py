@@ -11,7 +11,8 @@ import numpy as np
 from rowfeed.errors import ArgumentError, DataError
 from rowfeed.layouts.base import Array
 from rowfeed.values.dates import NAMES, NOUNS, converted, is_date, unit_of
-from rowfeed.values.numbers import from_objects, unchanged
+from rowfeed.values.kinds import from_objects
+from rowfeed.values.numbers import unchanged
 
 if TYPE_CHECKING:
     pass

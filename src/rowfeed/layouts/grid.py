@@ -39,7 +39,8 @@ class Grid(Layout):
         fill: The value of cells without a row.
         dtype: Of the arrays: boolean, integer or float. Integers must fit exactly, reals are rounded to it.
         duplicates: What several rows for one cell mean. `error`; `first` or `last` in the order of the table's
-            primary key; `sum`, `mean`, `max` or `min` of them (computed in float64, then converted to dtype).
+            primary key, text by code point; `sum`, `mean`, `max` or `min` of them (computed in float64, then converted
+            to dtype).
         out_of_range: What a coordinate outside of `shape` means: `error`, or `drop` the row.
         null: What a NULL means: `error`; `drop` the row; `fill`, that value is `fill` (a coordinate must not be
             NULL then).
@@ -112,8 +113,7 @@ class Grid(Layout):
             source=self.source,
             sample=self.sample,
             axes=tuple(Axis(name, size) for name, size in zip(self.axes, self.shape, strict=True)),
-            values=tuple(Value(name, dtype) for name in self.values),
-            order=self._order(catalogue) if self.duplicates in ("first", "last") else (),
+            values=(*(Value(name, dtype) for name in self.values), *self._ordering(catalogue)),
             null=self.null,
             fill=self.fill,
             out_of_range=self.out_of_range,
@@ -146,15 +146,18 @@ class Grid(Layout):
     def _combines(self) -> bool:
         return self.duplicates in ("sum", "mean", "max", "min")
 
-    def _order(self, catalogue: Catalogue) -> tuple[str, ...]:
+    def _ordering(self, catalogue: Catalogue) -> tuple[Value, ...]:
         """The columns that say which of several rows for a cell comes first."""
+        if self.duplicates not in ("first", "last"):
+            return ()
         key = catalogue.primary_key(self.source)
         if not key:
             raise ArgumentError(
                 f"duplicates={self.duplicates!r} needs rows that have an order; got {self.source.label}, which has no "
                 'primary key, and a table without one keeps no order. Add one, or pass duplicates="max", "mean"…'
             )
-        return () if set(key) <= {self.sample, *self.axes} else key
+        known = {self.sample, *self.axes}
+        return catalogue.ordering(self.source, (name for name in key if name not in known))
 
     def _one_per_cell(self, data: ColumnData) -> tuple[Array, Array, tuple[Array, ...]]:
         """The rows of a reply, at most one for a cell: sample, cell, values."""
@@ -164,22 +167,38 @@ class Grid(Layout):
         else:
             ordered = np.sort(key)
             unique = bool((ordered[1:] != ordered[:-1]).all())
+        own, ordering = data.values[: len(self.values)], data.values[len(self.values) :]
         if unique:
-            return data.sample, data.cell, self._converted(data, data.values, data.sample)
-        order = np.argsort(key, kind="stable")
+            return data.sample, data.cell, self._converted(data, own, data.sample)
+        order = np.arange(key.size)
+        for column in (*reversed(ordering), key):
+            order = order[np.argsort(column[order], kind="stable")]
         starts = np.flatnonzero(np.diff(key[order], prepend=-1))
         if self.duplicates == "error":
             raise self._duplicate(data, order, starts)
         if self._combines:
             values = tuple(
                 self._combined(key, value, starts, data.request.locate(name, data.sample[order[starts]]))
-                for name, value in zip(self.values, data.values, strict=True)
+                for name, value in zip(self.values, own, strict=True)
             )
         else:
+            self._refuse_ties(data, [column[order] for column in (key, *ordering)], order)
             chosen = starts if self.duplicates == "first" else np.append(starts[1:], order.size) - 1
-            values = tuple(value[order[chosen]] for value in data.values)
+            values = tuple(value[order[chosen]] for value in own)
         sample, cell = data.sample[order[starts]], data.cell[order[starts]]
         return sample, cell, self._converted(data, values, sample)
+
+    def _refuse_ties(self, data: ColumnData, ordered: Sequence[Array], order: Array) -> None:
+        """No two rows of a cell are equal in all columns that order them: not by a key, but after rounding."""
+        if len(ordered) == 1:
+            return
+        tied = np.logical_and.reduce([column[1:] == column[:-1] for column in ordered])
+        if tied.any():
+            row = order[int(np.argmax(tied))]
+            raise DataError(
+                f"expected rows whose order can be told within float64; got two alike at "
+                f"{data.request.at(self.axes[0], data.sample[row])}. CAST the key to integers or text in a selectable."
+            )
 
     def _combined(self, key: Array, value: Array, starts: Array, where: Callable[[int], str]) -> Array:
         """One value per cell. Sums are of ascending values, one by one: no order of rows changes a bit of them."""

@@ -17,6 +17,7 @@ from rowfeed.reading.stats import Counters
 from rowfeed.request.request import Request
 from rowfeed.request.selection import Selection
 from rowfeed.values.ids import Ids
+from rowfeed.values.kinds import size_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,13 +106,13 @@ class Window:
             if self._blanks:
                 _whole(array)[slots[which]] = self._blanks[index]
             read.layout.scatter(portion, slots[which], array)
-        rows, columns = int(data.sample.size), (data.sample, data.cell, *data.values)
-        read.size.observe(slots.size, rows, answered - began)
+        rows, value_bytes = int(data.sample.size), sum(map(size_of, data.values))
+        read.size.observe(slots.size, rows, value_bytes, answered - began)
         self._counters.add(
             requests=1,
             samples=slots.size,
             rows=rows,
-            bytes=sum(column.nbytes for column in columns),
+            bytes=data.sample.nbytes + data.cell.nbytes + value_bytes,
             query_s=answered - began,
             scatter_s=time.perf_counter() - answered,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from rowfeed.request.selection import Value
 from rowfeed.request.source import Source
 from rowfeed.values.ids import IdKind
 
@@ -30,3 +31,12 @@ class Catalogue(Protocol):
 
     def primary_key(self, source: Source) -> tuple[str, ...]:
         """The columns of the table's declared primary key; none for a view or a selectable."""
+
+    def ordering(self, source: Source, columns: Iterable[str]) -> tuple[Value, ...]:
+        """Columns as values that put rows in order, each in a dtype that keeps the order of its column.
+
+        Integers, reals, dates and times in their own order, text by code point, bytes bytewise.
+
+        Raises:
+            SchemaError: A column has no such order.
+        """

@@ -16,9 +16,8 @@ import numpy.typing as npt
 from rowfeed.errors import DataError
 from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Axis, Selection
-from rowfeed.values.dates import NOUNS
 from rowfeed.values.ids import IdKind, namer
-from rowfeed.values.numbers import from_objects
+from rowfeed.values.kinds import from_objects, kind_of
 
 
 def to_columns(request: Request, rows: Sequence[Sequence[Any]], kind: IdKind) -> ColumnData:
@@ -67,8 +66,7 @@ def _filled(
         return [selection.fill if value is None else value for value in objects]
     ways = 'null="drop" or null="fill"' if selection.axes else 'null="fill"'
     at = locate(next(index for index, value in enumerate(objects) if value is None))
-    noun = NOUNS.get(dtype.kind, "a number")
-    raise DataError(f"expected {noun}; got NULL at {at}. Fix the row, or pass {ways}.")
+    raise DataError(f"expected {kind_of(dtype).value}; got NULL at {at}. Fix the row, or pass {ways}.")
 
 
 def _coordinates(

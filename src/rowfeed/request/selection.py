@@ -13,8 +13,8 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from rowfeed.request.source import Source
-from rowfeed.values.dates import is_date
 from rowfeed.values.ids import IdKind
+from rowfeed.values.kinds import ValueKind, kind_of
 
 Indexes: TypeAlias = "npt.NDArray[np.integer[Any]]"
 
@@ -39,6 +39,11 @@ class Value:
     name: str
     dtype: np.dtype[Any]
 
+    @property
+    def kind(self) -> ValueKind:
+        """What its values are."""
+        return kind_of(self.dtype)
+
 
 @dataclass(frozen=True, eq=False)
 class Selection:
@@ -48,8 +53,7 @@ class Selection:
         source: The rows.
         sample: The column with the sample id.
         axes: The coordinate columns, outermost first; none where a sample is one row.
-        values: The value columns.
-        order: Columns that order the rows of a sample; the reply keeps that order.
+        values: The value columns; at their end those by which a layout puts the rows of a sample in order.
         null: What a NULL means: `error`; `drop`, the row does not count; `fill`, the value is `fill`.
         fill: The value that stands for NULL with `null="fill"`.
         out_of_range: What a coordinate outside of its axis means: `error`; `drop`, the row does not count.
@@ -61,7 +65,6 @@ class Selection:
     sample: str
     axes: tuple[Axis, ...]
     values: tuple[Value, ...]
-    order: tuple[str, ...] = ()
     null: str = "error"
     fill: Any = 0
     out_of_range: str = "error"
@@ -101,26 +104,25 @@ class Selection:
         return cell, inside
 
     @property
-    def has_dates(self) -> bool:
-        """Whether a value is a date or a time."""
-        return any(is_date(value.dtype) for value in self.values)
+    def kinds(self) -> set[ValueKind]:
+        """What the values are."""
+        return {value.kind for value in self.values}
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of all columns that are read."""
-        names = (self.sample, *(a.name for a in self.axes), *(v.name for v in self.values), *self.order)
+        names = (self.sample, *(a.name for a in self.axes), *(v.name for v in self.values))
         return tuple(dict.fromkeys(names))
 
     @cached_property
     def subquery(self) -> sa.Subquery:
-        """The rows that count, with columns `sample`, `axis0`…, `value0`…, `order0`….
+        """The rows that count, with columns `sample`, `axis0`…, `value0`….
 
         Rows that `null="drop"` leaves out are not among them. The other policies are the dialect's to apply.
         """
         labels = {"sample": self.sample}
         labels |= {f"axis{i}": axis.name for i, axis in enumerate(self.axes)}
         labels |= {f"value{i}": value.name for i, value in enumerate(self.values)}
-        labels |= {f"order{i}": name for i, name in enumerate(self.order)}
         query = self.source.select(labels)
         if self.null == "drop":
             needed = [label for label in labels if label.startswith(("axis", "value"))]

@@ -73,8 +73,6 @@ def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], locate: Locate) -
     Raises:
         DataError: An object is no number, or does not fit.
     """
-    if dates.is_date(dtype):
-        return dates.from_objects(objects, dtype, locate)
     numbers = [_number(value, dtype, locate, index) for index, value in enumerate(objects)]
     real = np.array([isinstance(number, float) for number in numbers], bool)
     negative = np.array([number < 0 for number in numbers], bool)
@@ -115,7 +113,7 @@ def _number(value: Any, dtype: np.dtype[Any], locate: Locate, index: int) -> int
         of_date = dates.dtype_for(value)
         way = f'Read it with Columns(…, dtype="{of_date}")' if of_date else "Fix the row"
         raise DataError(
-            f"expected a number; got {_brief(value)} at {locate(index)}. {way}, or CAST the column in a selectable."
+            f"expected a number; got {brief(value)} at {locate(index)}. {way}, or CAST the column in a selectable."
         )
     if -(2**63) <= value < 2**64:
         return value
@@ -172,7 +170,7 @@ def _unfit(value: Any, dtype: np.dtype[Any], place: str) -> DataError:
     wider = next((name for name in names if _holds(name, value)), None)
     advice = f'Pass dtype="{wider}"' if wider else "CAST the column in a selectable"
     return DataError(
-        f"expected a value that {dtype} holds exactly; got {_brief(value)} at {place}. {advice}, or fix the row."
+        f"expected a value that {dtype} holds exactly; got {brief(value)} at {place}. {advice}, or fix the row."
     )
 
 
@@ -187,6 +185,7 @@ def _holds(name: str, value: Any) -> bool:
     return bool(held == value) or (name == "float64" and not isinstance(value, int) and math.isfinite(held))
 
 
-def _brief(value: Any) -> str:
+def brief(value: Any) -> str:
+    """A value as messages show it, not all of a long one."""
     text = str(value) if isinstance(value, Decimal) else repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

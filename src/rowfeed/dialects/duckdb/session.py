@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,11 @@ from rowfeed.access.address import Address
 from rowfeed.dialects import session as generic
 from rowfeed.dialects.duckdb.dialect import Dialect
 from rowfeed.request.request import ColumnData, Request
-from rowfeed.request.selection import Selection
+from rowfeed.request.selection import Selection, Value
 from rowfeed.request.source import Source
 from rowfeed.values.dates import clock
 from rowfeed.values.ids import IdKind, Ids, narrowed, objects_of, sort_ids
+from rowfeed.values.kinds import ValueKind
 from rowfeed.values.numbers import decimals_fit, to_dtype
 
 if TYPE_CHECKING:
@@ -108,6 +110,12 @@ class Session(generic.Session):
     def id_ends(self, source: Source, column: str) -> None:
         """Nothing: one query goes through a table on all cores already."""
 
+    def _ordered(self, source: Source, column: str, value: Any) -> Value:
+        """With uint64 for UBIGINT."""
+        found = super()._ordered(source, column, value)
+        kind = self._types_of(source.select({"order": column}).subquery("r"))["order"] if self._own else ""
+        return replace(found, dtype=np.dtype(np.uint64)) if kind == "UBIGINT" else found
+
     def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         return sa.collate(column, "binary")
 
@@ -132,7 +140,7 @@ class Session(generic.Session):
 
     def _read_columns(self, request: Request) -> ColumnData | None:
         selection = request.selection
-        if not self._own or selection.order or selection.has_dates:
+        if not self._own or selection.kinds != {ValueKind.NUMBER}:
             return None
         if selection not in self._types:
             self._types[selection] = self._types_of(selection.subquery)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, Self
 
@@ -29,9 +30,10 @@ from rowfeed.dialects.mysql.statements import Template, template, type_of_ranges
 from rowfeed.dialects.mysql.storage import Storage, column_type
 from rowfeed.errors import DependencyError
 from rowfeed.request.request import ColumnData, Request
-from rowfeed.request.selection import Selection
+from rowfeed.request.selection import Selection, Value
 from rowfeed.request.source import Source
 from rowfeed.values.ids import FORMS, IdKind, Ids, merged, narrowed, objects_of, sort_ids
+from rowfeed.values.kinds import ValueKind
 
 CONNECT_S = 10
 """How long connecting may take, where `timeout_s` does not say less."""
@@ -231,6 +233,15 @@ class Session(Storage, generic.Session):
         text, equal = tuple(found) if found else ("", False)
         return IdKind.UUIDS if equal and FORMS[IdKind.UUIDS].fullmatch(text) else kind
 
+    def _ordered(self, source: Source, column: str, value: Any) -> Value:
+        """With uint64 for unsigned columns."""
+        found = super()._ordered(source, column, value)
+        statement = None if self._wire is None else self._literal(source.select({"order": column}))
+        if found.dtype != np.int64 or self._wire is None or statement is None:
+            return found
+        with self._translated():
+            return replace(found, dtype=np.dtype(np.uint64)) if self._wire.unsigned(statement)[0] else found
+
     # Reading
 
     def _most_column_ids(self, request: Request) -> int:
@@ -241,7 +252,7 @@ class Session(Storage, generic.Session):
 
     def _read_columns(self, request: Request) -> ColumnData | None:
         selection = request.selection
-        if self._wire is None or selection.order or selection.has_dates or request.ids.dtype.kind == "T":
+        if self._wire is None or selection.kinds != {ValueKind.NUMBER} or request.ids.dtype.kind == "T":
             return None
         ranges = self._ranges(request)
         key = (selection, ranges)

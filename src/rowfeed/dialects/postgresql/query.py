@@ -15,6 +15,7 @@ from rowfeed.request.selection import Axis, Indexes, Selection
 from rowfeed.request.source import Source
 from rowfeed.values.dates import from_ticks
 from rowfeed.values.ids import IdKind, Ids, within_int64
+from rowfeed.values.kinds import ValueKind
 from rowfeed.values.numbers import decimals_fit, to_dtype
 
 IDS, LASTS, FIRST = "rowfeed_ids", "rowfeed_lasts", "rowfeed_first"
@@ -45,9 +46,12 @@ COLLATED = {25: "TEXT[]", 1043: "TEXT[]", 1042: "BPCHAR[]"}
 TEXTS = COLLATED | {UUID: "UUID[]", BYTEA: "BYTEA[]"}
 """The types of ids that are text here, and as what the wanted ids are compared: CHAR(n) pads both sides."""
 
-OF_KIND = {"M": DATES.keys(), "m": TIMES.keys()}
-NUMBERS = {*SENT, NUMERIC} - {*DATES, *TIMES}
-"""The types of columns that can be sent for a dtype: of dates, of times, of numbers."""
+SENDABLE = {
+    ValueKind.NUMBER: {*SENT, NUMERIC} - {*DATES, *TIMES},
+    ValueKind.DATE: {*DATES},
+    ValueKind.TIME: {*TIMES},
+}
+"""The types of columns that can be sent, by the kind of the values that are wanted."""
 
 ID_GROUPS = 251
 """In how many values the sample ids come: 1 GB each, at most."""
@@ -147,9 +151,7 @@ def possible(request: Request, types: dict[str, int]) -> bool:
     return (
         types["sample"] in samples
         and axes <= INTEGERS | reals
-        and all(
-            types[f"value{i}"] in OF_KIND.get(value.dtype.kind, NUMBERS) for i, value in enumerate(selection.values)
-        )
+        and all(types[f"value{i}"] in SENDABLE.get(value.kind, ()) for i, value in enumerate(selection.values))
     )
 
 
@@ -281,7 +283,7 @@ class Query:
             if self.types[f"value{i}"] == NUMERIC and not decimals_fit(numbers, value.dtype):
                 return None
             null = arrays[len(values) + i] if flags else None
-            if value.dtype.kind in OF_KIND:
+            if value.kind is not ValueKind.NUMBER:
                 found_dates = self._dates(i, numbers, null)
                 if found_dates is None:
                     return None

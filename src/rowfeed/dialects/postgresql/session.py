@@ -245,7 +245,7 @@ class Session(generic.Session):
             self._driver.cursor_factory = before
 
     def _read_columns(self, request: Request) -> ColumnData | None:
-        if not self._binary or request.selection.order:
+        if not self._binary:
             return None
         query = self._query(request)
         if query is None:
@@ -288,8 +288,6 @@ class Session(generic.Session):
             return super()._read_rows(request)
         rows = request.selection.subquery
         query = sa.select(*self._row_columns(request.selection)).where(samples_in(rows.c.sample, types["sample"]))
-        if request.selection.order:
-            query = query.order_by(*(rows.c[f"order{i}"] for i in range(len(request.selection.order))))
         kind = self._kind(request)
         return to_columns(request, self._execute(query, {IDS: array_literal(request.ids, kind)}).all(), kind)
 

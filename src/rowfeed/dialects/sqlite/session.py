@@ -50,6 +50,7 @@ from rowfeed.request.selection import Selection
 from rowfeed.request.source import Source
 from rowfeed.values.dates import clock
 from rowfeed.values.ids import IdKind, Ids, objects_of, within_int64
+from rowfeed.values.kinds import ValueKind
 
 IDS_PER_PART = 1_000_000
 """Ids that are one text at one time: about 20 MB, where SQLite ends at 1 GB."""
@@ -142,7 +143,7 @@ class Session(generic.Session):
                 return np.concatenate(parts)
 
     def _read_columns(self, request: Request) -> ColumnData | None:
-        if request.selection.order or request.selection.has_dates or not self._lists(request):
+        if request.selection.kinds != {ValueKind.NUMBER} or not self._lists(request):
             return None
         return self._read_folded(request) if foldable(request) else self._read_grouped(request)
 
