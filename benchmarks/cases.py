@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 import rowfeed
-from rowfeed.layouts.base import Layout
+
+if TYPE_CHECKING:  # private: other trees of rowfeed have it elsewhere
+    from rowfeed.layouts.base import Layout
 
 Array = npt.NDArray[np.float32]
 
@@ -21,7 +24,7 @@ SIZES = {"full": 1, "tenth": 10, "quick": 50, "tiny": 1000}
 
 @dataclass(frozen=True)
 class Case:
-    """A table and what training asks of it.
+    """A table, and the samples and batches that training takes from it.
 
     Args:
         name: Of the case, and of its table but for the number of samples.

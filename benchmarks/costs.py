@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
 
 import drivers
-import engines
 import numpy as np
 import options
-from cases import CASES, Case
-from engines import Engine
-from provenance import provenance, write
+from cases import Case
+from page import ENGINES, Page, by, source
+from records import Records
+from servers import Engine
 
 NAME = "costs"
 ROWS = 360_000
@@ -56,47 +56,62 @@ AFTERWARDS = {"sqlite": ("… and read by numpy",)}
 """What the client does with it; PostgreSQL's bytes are an array already."""
 
 
-def measure(engine: Engine, case: Case) -> dict[str, list[float]]:
-    """Nanoseconds a row of each step, in turn."""
+def measure(engine: Engine, case: Case) -> Iterator[dict[str, float]]:
+    """Nanoseconds a row of each step, again and again."""
     first = case.samples // 3
     last = min(case.samples - 1, first + int(ROWS / case.rows_per_sample))
     height, width = case.shape
     numbers = {"first": first, "y": height, "x": width, "low": case.low, "high": case.high}
     numbers["steps"] = 2 ** (case.high - case.low).bit_length()
-    found: dict[str, list[float]] = {name: [] for name in (*STEPS[engine.name], *AFTERWARDS.get(engine.name, ()))}
     with closing(drivers.open_url(engine.name, engine.url)) as connection:
         cursor = connection.cursor()
         if engine.name == "postgresql":
             cursor.execute("SET jit = off")  # as rowfeed's sessions have it
         for _ in range(REPEATS):
+            found = {}
             for name, columns in STEPS[engine.name].items():
                 started = time.perf_counter()
                 cursor.execute(
                     f"SELECT {columns.format(**numbers)} FROM {case.table} WHERE sample BETWEEN {first} AND {last}"
                 )
                 rows, *last_columns = cursor.fetchone()
-                found[name].append((time.perf_counter() - started) / rows * 1e9)
+                found[name] = (time.perf_counter() - started) / rows * 1e9
             for name in AFTERWARDS.get(engine.name, ()):
                 np.fromstring(last_columns[0], np.int64, sep=",")
-                found[name].append((time.perf_counter() - started) / rows * 1e9)
-    return found
+                found[name] = (time.perf_counter() - started) / rows * 1e9
+            yield found
 
 
 def main() -> None:
     """Measure both engines."""
     arguments = options.parser(__doc__).parse_args()
-    content: dict[str, Any] = {"size": arguments.size, **provenance(), "repeats": REPEATS, "engines": {}}
-    with options.cache(arguments.cache) as cache:
-        for name in STEPS:
-            if name not in arguments.engines:
-                continue
-            with engines.start(name, cache) as engine:
-                for case in (CASES[case].sized(arguments.size) for case in ("users4", "cells28")):
-                    engine.load(case)
-                    steps = measure(engine, case)
-                    content["engines"].setdefault(name, {})[case.name] = steps
-                    write(arguments.results, NAME, content)
-                    print(name, case.name, {step: round(statistics.median(found)) for step, found in steps.items()})
+    arguments.engines = [name for name in arguments.engines if name in STEPS]
+    records = Records(arguments.results, NAME)
+    records.begin(arguments.size, fresh=arguments.fresh, repeats=REPEATS)
+    for engine, case in options.loaded(arguments, ["users4", "cells28"]):
+        for repeat, ns in enumerate(measure(engine, case)):
+            records.add("run", engine=engine.name, case=case.name, repeat=repeat, ns=ns)
+            print(engine.name, case.name, {step: round(found) for step, found in ns.items()}, flush=True)
+
+
+def section(page: Page, records: Records) -> None:
+    """Of the page."""
+    runs = records.last("run", "engine", "case", "repeat")
+    page.add(
+        "## What a row costs the engine",
+        "",
+        "Nanoseconds a row of queries that do more and more of what a read needs, on one range of samples and one "
+        "connection: where the time of rowfeed's statements goes, and what no client can be faster than. Median of "
+        f"{records.sessions[-1]['repeats']} runs in turn. {source(records, runs)}",
+    )
+    for engine, found in by(runs, "engine", STEPS).items():
+        cases = by(found, "case")
+        rows = [
+            [step, *(f"{statistics.median(run['ns'][step] for run in chosen):.0f}" for chosen in cases.values())]
+            for step in found[0]["ns"]
+        ]
+        page.add(f"**{ENGINES[engine]}**")
+        page.table(("", *cases), rows)
 
 
 if __name__ == "__main__":

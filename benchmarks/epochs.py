@@ -1,6 +1,6 @@
 """Epochs of every rival on every engine and table, in turn. Run: python benchmarks/epochs.py --size full
 
-Rivals take turns (A B C A B C …), each run in a process of its own on a warm server. Results are written after each
+Rivals take turns (A B C A B C …), each run in a process of its own on a warm server. Results are appended after each
 run; a run that is in the results already is not repeated, so an interrupted benchmark goes on where it stopped. A rival
 that fails is recorded with its error, and tried again when the benchmark goes on.
 """
@@ -8,33 +8,33 @@ that fails is recorded with its error, and tried again when the benchmark goes o
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import signal
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import engines
 import limits
 import options
 import rivals
+import servers
 from cases import CASES, Case
-from engines import Engine
 from job import Job
-from processes import children, compile_rowfeed
-from provenance import HERE, provenance, read, write
+from one import Order, in_process
+from processes import compile_tree
+from provenance import SOURCE
+from records import Records
+from servers import Engine
 
 NAME, PINNED = "epochs", "pinned"
-"""Of the results: with `--pin` others."""
+"""Of the results; with `--pin` the second."""
+
+RUN = ("engine", "case", "rival", "repeat")
+"""Names a run."""
 
 SMALL = "tiny"
 """The size of the tables on which a rival is verified that does not get through the large one."""
@@ -51,24 +51,21 @@ class Benchmark:
 
     def __init__(self, arguments: argparse.Namespace, cache: Path) -> None:
         self._arguments, self._cache = arguments, cache
-        self._name = PINNED if arguments.pin else NAME
-        found = None if arguments.fresh else read(arguments.results, self._name)
-        if found and found["size"] != arguments.size:
-            print(f"The results there are of size {found['size']}: those of size {arguments.size} take their place.")
-            found = None
-        self.content: dict[str, Any] = found or {"size": arguments.size, "sessions": [], "engines": {}, "runs": []}
-        self.content.setdefault("errors", {})
-        self.content["runs"] = [run for run in self.content["runs"] if run["ok"]]
         settings = {name: getattr(arguments, name) for name in ("repeats", "slow_repeats", "limit_s", "pin")}
-        self.content["sessions"].append({**provenance(), **settings})
-        self._session = len(self.content["sessions"]) - 1
+        self._records = Records(arguments.results, PINNED if arguments.pin else NAME)
+        self._records.begin(arguments.size, fresh=arguments.fresh, **settings)
+        self._tables = {
+            tuple(table[k] for k in ("engine", "case")): table
+            for table in self._records.last("table", "engine", "case")
+        }
+        runs = self._records.last("run", *RUN)
+        self._done = {tuple(run[k] for k in RUN): run for run in runs if run["ok"]}
+        self._unsupported = {tuple(run[k] for k in RUN): run for run in runs if "unsupported" in run}
 
     def run(self) -> None:
         """All that is left to do."""
         for name in self._arguments.engines:
-            with self._recorded(name), engines.start(name, self._cache) as engine:
-                known = self.content["engines"].setdefault(name, {"tables": {}})
-                known["version"] = engine.version
+            with self._recorded(name), servers.start(name, self._cache) as engine:
                 for case in self._arguments.cases:
                     with self._recorded(f"{name} {case}"):
                         self._case(engine, CASES[case].sized(self._arguments.size), CASES[case].sized(SMALL))
@@ -76,76 +73,85 @@ class Benchmark:
     @contextmanager
     def _recorded(self, place: str) -> Iterator[None]:
         """An engine or a table that fails is told, and leaves the others to be measured."""
+        failed = {line["place"] for line in self._records.last("failure", "place") if line["error"]}
         try:
             yield
-            self.content["errors"].pop(place, None)
+            if place in failed:
+                self._records.add("failure", place=place, error=None)
         except Exception as error:
-            self.content["errors"][place] = f"{type(error).__name__}: {error}"
-            print(f"{place} failed: {self.content['errors'][place]}", file=sys.stderr)
-        self._save()
+            text = f"{type(error).__name__}: {error}"
+            self._records.add("failure", place=place, error=text)
+            print(f"{place} failed: {text}", file=sys.stderr)
 
     def _case(self, engine: Engine, case: Case, small: Case) -> None:
         print(f"\n{engine.name} {case.table}", flush=True)
         for wanted in (small, case):
             engine.load(wanted)
         print(f"  {engine.loaded[case.table]}", flush=True)
-        tables = self.content["engines"][engine.name]["tables"]
-        table = tables.setdefault(case.name, {"table": case.table, "samples": case.samples})
-        table |= engine.loaded[case.table]
         engine.aggregate(case)
-        if "aggregate_s" not in table:
-            table["aggregate_s"] = [engine.aggregate(case) for _ in range(3)]
-            table["scatter_s"] = limits.scatter_seconds(case)
-        self._save()
+        if self._tables.get((engine.name, case.name), {}).get("version") != engine.version:
+            self._tables[engine.name, case.name] = self._records.add(
+                "table",
+                engine=engine.name,
+                version=engine.version,
+                case=case.name,
+                table=case.table,
+                samples=case.samples,
+                **engine.loaded[case.table],
+                aggregate_s=[engine.aggregate(case) for _ in range(3)],
+                scatter_s=limits.scatter_seconds(case),
+            )
         if self._arguments.pin:
             engine.pin({max(os.sched_getaffinity(0))})
         for repeat in range(self._arguments.repeats):
             for rival in self._arguments.rivals:
-                if repeat < self._repeats(engine.name, case.name, rival) and not self._runs(
-                    engine.name, case.name, rival, repeat
-                ):
+                key = (engine.name, case.name, rival, repeat)
+                if repeat < self._repeats(*key[:3]) and key not in self._done:
                     self._one(engine, case, small, rival, repeat)
 
     def _repeats(self, engine: str, case: str, rival: str) -> int:
-        """How many runs a rival gets: fewer where one takes long, one where it failed or cannot."""
-        first = self._runs(engine, case, rival, 0)
+        """How many runs a rival gets: fewer if one takes long, one if it failed or is not supported."""
+        first = self._done.get((engine, case, rival, 0))
         if not first or self._arguments.repeats == 1:
             return self._arguments.repeats
-        if not first[0]["ok"]:
+        if not first["ok"]:
             return 1
-        most = self._typical_repeats(rival, first[0]["process_s"] - first[0].get("verify_s", 0.0))
-        return most if first[0]["complete"] else min(most, self._arguments.slow_repeats)
-
-    def _runs(self, engine: str, case: str, rival: str, repeat: int) -> list[dict[str, Any]]:
-        key = (engine, case, rival, repeat)
-        return [
-            run for run in self.content["runs"] if key == tuple(run[k] for k in ("engine", "case", "rival", "repeat"))
-        ]
+        most = self._typical_repeats(rival, first["process_s"] - first.get("verify_s", 0.0))
+        return most if first["complete"] else min(most, self._arguments.slow_repeats)
 
     def _one(self, engine: Engine, case: Case, small: Case, rival: str, repeat: int) -> None:
         began = time.monotonic()
-        order = {
-            "rival": rival,
-            "job": asdict(Job(engine.name, engine.url, case.name, case.samples)),
-            "small_job": asdict(Job(engine.name, engine.url, small.name, small.samples)),
-            "server_pid": engine.pid,
-            "verify": repeat == 0,
-            "limit_s": self._arguments.timeout_s / 3 if rival in CONTENDERS else self._arguments.limit_s,
-            "max_samples": self._arguments.max_samples,
-            "cores": sorted(os.sched_getaffinity(0))[:-1] if self._arguments.pin else None,
-        }
-        result = in_process(order, case, self._arguments.timeout_s)
+        result = _unsupported(rival, engine.name, case) or self._measured(engine, case, small, rival, repeat)
+        seconds = time.monotonic() - began
+        key = (engine.name, case.name, rival, repeat)
+        known = self._unsupported.get(key)
+        if known and known["error"] == result.get("error"):
+            self._done[key] = known
+            return
+        self._done[key] = self._records.add(
+            "run", **dict(zip(RUN, key, strict=True)), process_s=round(seconds, 2), **result
+        )
+        if "unsupported" not in result:
+            self._print(case, rival, result, seconds)
+
+    def _measured(self, engine: Engine, case: Case, small: Case, rival: str, repeat: int) -> dict[str, Any]:
+        order = Order(
+            rival=rival,
+            job=Job(engine.name, engine.url, case.name, case.samples),
+            small=Job(engine.name, engine.url, small.name, small.samples),
+            server_pid=engine.pid,
+            verify=repeat == 0,
+            limit_s=self._arguments.timeout_s / 3 if rival in CONTENDERS else self._arguments.limit_s,
+            max_samples=self._arguments.max_samples,
+            cores=sorted(os.sched_getaffinity(0))[:-1] if self._arguments.pin else None,
+        )
+        result = in_process(order, self._arguments.timeout_s)
         if "digest" in result:
             verified = case if result["digest_samples"] == case.samples else small
             result["verified"] = result["digest"] == engine.loaded[verified.table]["digest"]
             if not result["verified"]:
                 result |= {"ok": False, "error": f"its digest is not that of the samples of {verified.table}"}
-        key = {"engine": engine.name, "case": case.name, "rival": rival, "repeat": repeat, "session": self._session}
-        seconds = time.monotonic() - began
-        self.content["runs"].append({**key, "process_s": round(seconds, 2), **result})
-        self._save()
-        if "unsupported" not in result:
-            self._print(case, rival, result, seconds)
+        return result
 
     def _print(self, case: Case, rival: str, result: dict[str, Any], seconds: float) -> None:
         if result["ok"]:
@@ -160,7 +166,7 @@ class Benchmark:
     def _left(self) -> float:
         """Seconds that the runs to do will take, by those that were done: on the same table, or by the same rival."""
         own: dict[tuple[str, ...], list[float]] = {}
-        for run in self.content["runs"]:
+        for run in self._done.values():
             for key in ((run["engine"], run["case"], run["rival"]), (run["rival"],), ()):
                 own.setdefault(key, []).append(run["process_s"] - run.get("verify_s", 0.0))
         left = 0.0
@@ -175,41 +181,14 @@ class Benchmark:
         fewer = () if rival in CONTENDERS else FEWER
         return min([self._arguments.repeats, *(most for least, most in fewer if seconds > least)])
 
-    def _save(self) -> None:
-        write(self._arguments.results, self._name, self.content)
 
-
-def in_process(order: dict[str, Any], case: Case, timeout_s: float) -> dict[str, Any]:
-    """An order carried out by a process of its own."""
+def _unsupported(rival: str, engine: str, case: Case) -> dict[str, Any] | None:
+    """The result of a rival that cannot do this, or is not installed."""
     try:
-        reason = rivals.load(order["rival"]).supports(order["job"]["engine"], case)
+        reason = rivals.load(rival).supports(engine, case)
     except ImportError as error:
         return {"ok": False, "error": f"not installed: {error}"}
-    if reason:
-        return {"ok": False, "unsupported": reason, "error": reason}
-    with tempfile.TemporaryDirectory(prefix="rowfeed-run-") as name:
-        ask, answer, log = (Path(name) / part for part in ("order.json", "result.json", "log"))
-        ask.write_text(json.dumps(order))
-        paths = os.pathsep.join([str(HERE), str(HERE.parent / "src")])
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, HERE / "one.py", ask, answer],
-                stdout=output,
-                stderr=output,
-                env={**os.environ, "PYTHONPATH": paths, "TMPDIR": name},
-            )
-            try:
-                process.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                for pid in [process.pid, *children(process.pid)]:
-                    with suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                process.wait()
-                return {"ok": False, "error": f"no end after {timeout_s:.0f} s"}
-        if not answer.exists():
-            last = log.read_text(errors="replace").strip().splitlines()[-1:] or [f"exit code {process.returncode}"]
-            return {"ok": False, "error": last[0][:500].replace(name, "…")}
-        return json.loads(answer.read_text())
+    return {"ok": False, "unsupported": reason, "error": reason} if reason else None
 
 
 def main() -> None:
@@ -223,9 +202,8 @@ def main() -> None:
     given.add_argument("--timeout-s", type=float, default=300.0, help="after which a run has failed")
     given.add_argument("--max-samples", type=int, help="after which a run ends with a part of the epoch")
     given.add_argument("--pin", action="store_true", help="clients and servers on different cores")
-    given.add_argument("--fresh", action="store_true", help="forget earlier results")
     arguments = given.parse_args()
-    compile_rowfeed()
+    compile_tree(SOURCE)
     with options.cache(arguments.cache) as cache:
         Benchmark(arguments, cache).run()
 

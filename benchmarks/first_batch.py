@@ -5,17 +5,15 @@ A new process each time: to the feed, which lists the sample ids, and on to its 
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
+from typing import Any
 
-import engines
 import options
-from cases import CASES
+import processes
 from job import Job
-from processes import compile_rowfeed
-from provenance import provenance, write
+from page import ENGINES, Page, by, median, source, spread
+from provenance import SOURCE
+from records import Records
 
 import rowfeed
 
@@ -24,8 +22,9 @@ CASE = "cells28"
 REPEATS = 5
 
 
-def once(job: Job) -> dict[str, float]:
-    """Seconds to the feed and to the first batch."""
+def once(*place: Any) -> dict[str, float]:
+    """Seconds to the feed and to the first batch of a job."""
+    job = Job(*place)
     x, y = job.case.layouts()
     started = time.perf_counter()
     feed = rowfeed.Feed(rowfeed.connect(job.url), x=x, y=y, batch_size=job.case.batch_size)
@@ -40,25 +39,36 @@ def once(job: Job) -> dict[str, float]:
 def main() -> None:
     """Measure every engine."""
     arguments = options.parser(__doc__).parse_args()
-    compile_rowfeed()
-    content = {"size": arguments.size, **provenance(), "engines": {}}
-    with options.cache(arguments.cache) as cache:
-        for name in arguments.engines:
-            with engines.start(name, cache) as engine:
-                case = CASES[CASE].sized(arguments.size)
-                engine.load(case)
-                engine.aggregate(case)
-                runs = []
-                for _ in range(REPEATS):
-                    question = json.dumps([name, engine.url, case.name, case.samples])
-                    runs.append(json.loads(subprocess.check_output([sys.executable, __file__, "--once", question])))
-                content["engines"][name] = {"rows": engine.loaded[case.table]["rows"], "runs": runs}
-                write(arguments.results, NAME, content)
-                print(name, runs, flush=True)
+    processes.compile_tree(SOURCE)
+    records = Records(arguments.results, NAME)
+    records.begin(arguments.size, fresh=arguments.fresh)
+    for engine, case in options.loaded(arguments, [CASE]):
+        for repeat in range(REPEATS):
+            found = processes.ask(__file__, engine.name, engine.url, case.name, case.samples)
+            records.add("run", engine=engine.name, rows=engine.loaded[case.table]["rows"], repeat=repeat, **found)
+            print(engine.name, found, flush=True)
+
+
+def section(page: Page, records: Records) -> None:
+    """Of the page."""
+    runs = records.last("run", "engine", "repeat")
+    page.add("## The first batch")
+    page.add(
+        "Seconds of rowfeed in a new process, on cells28: to the feed, which lists the sample ids, and from there to "
+        f"the first batch, for which the first window is read. {source(records, runs)}"
+    )
+    rows = [
+        [
+            ENGINES[engine],
+            f"{found[0]['rows']:,}",
+            f"{median(found, 'feed_s'):.2f}",
+            f"{median(found, 'first_batch_s'):.2f}",
+            spread([run["feed_s"] + run["first_batch_s"] for run in found]),
+        ]
+        for engine, found in by(runs, "engine", ENGINES).items()
+    ]
+    page.table(("", "rows", "feed", "first window", "together"), rows)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--once"]:
-        print(json.dumps(once(Job(*json.loads(sys.argv[2])))))
-    else:
-        main()
+    processes.run(main, once)

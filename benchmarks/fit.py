@@ -8,30 +8,29 @@ a window was not there yet.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
+import statistics
 import time
 from typing import Any
 
-import engines
 import options
-from cases import CASES, Case
+import processes
+from cases import CASES
 from job import Job
-from provenance import provenance, write
+from page import ENGINES, Page, by, median, source, spread
+from records import Records
 
 import rowfeed
 
 NAME = "fit"
 CASE = "cells28"
-BACKENDS = ("jax", "tensorflow")
+BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow"}
 SAMPLES = 200_000
 REPEATS = 6
 
 
-def once(job: Job, samples: int) -> list[dict[str, float]]:
+def once(samples: int, *place: Any) -> list[dict[str, float]]:
     """Seconds of an epoch from arrays and from the database, in turn; how long the latter waited."""
+    job = Job(*place)
     import keras
 
     from rowfeed.keras import DenoisingAutoencoder, KerasFeed
@@ -84,39 +83,57 @@ def main() -> None:
     given = options.parser(__doc__)
     given.add_argument("--fit-samples", type=int, default=SAMPLES, help=f"samples of an epoch (default {SAMPLES:,})")
     arguments = given.parse_args()
-    case = CASES[CASE].sized(arguments.size)
-    samples = min(arguments.fit_samples, case.samples)
-    content = {"size": arguments.size, **provenance(), "samples": samples, "batch": case.batch_size, "runs": {}}
-    with options.cache(arguments.cache) as cache:
-        for name in arguments.engines:
-            with engines.start(name, cache) as engine:
-                engine.load(case)
-                engine.aggregate(case)
-                for backend in BACKENDS:
-                    content["runs"][f"{name} {backend}"] = _in_process(
-                        Job(name, engine.url, *_named(case)), samples, backend
-                    )
-                    write(arguments.results, NAME, content)
-                    print(name, backend, content["runs"][f"{name} {backend}"], flush=True)
+    wanted = CASES[CASE].sized(arguments.size)
+    samples = min(arguments.fit_samples, wanted.samples)
+    records = Records(arguments.results, NAME)
+    records.begin(arguments.size, fresh=arguments.fresh, samples=samples, batch=wanted.batch_size)
+    for engine, case in options.loaded(arguments, [CASE]):
+        for backend in BACKENDS:
+            place = {"engine": engine.name, "backend": backend}
+            for repeat, found in enumerate(_asked(backend, samples, engine.name, engine.url, case.name, case.samples)):
+                records.add("run", **place, repeat=repeat, **found)
+                print(*place.values(), found, flush=True)
 
 
-def _named(case: Case) -> tuple[str, int]:
-    return case.name, case.samples
+def _asked(backend: str, *question: Any) -> list[dict[str, Any]]:
+    try:
+        return processes.ask(__file__, *question, KERAS_BACKEND=backend, TF_CPP_MIN_LOG_LEVEL="3")
+    except RuntimeError as error:
+        return [{"error": str(error)}]
 
 
-def _in_process(job: Job, samples: int, backend: str) -> Any:
-    question = json.dumps([[job.engine, job.url, job.name, job.samples], samples])
-    environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, __file__, "--once", question]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        return {"error": (done.stderr.strip().splitlines() or ["?"])[-1]}
-    return json.loads(done.stdout.strip().splitlines()[-1])
+def section(page: Page, records: Records) -> None:
+    """Of the page."""
+    runs = records.last("run", "engine", "backend", "repeat")
+    session = records.sessions[-1]
+    page.add("## Training: `fit` from the database against arrays in RAM")
+    page.add(
+        f"`DenoisingAutoencoder`, {session['samples']:,} samples of cells28, batch {session['batch']}, one epoch after "
+        "a fit that compiled; arrays and database in turn in one process. *Asking* is the share of the epoch that "
+        "Keras spent in asking for batches, cutting them included; *waiting* that in which a window was not there yet "
+        f"(`feed.stats().training_waited_s`), the first one included. {source(records, runs)}"
+    )
+    rows = []
+    for engine, of_engine in by(runs, "engine", ENGINES).items():
+        for backend, found in by(of_engine, "backend", BACKENDS).items():
+            names, errors = [ENGINES[engine], BACKENDS[backend]], [run["error"] for run in found if "error" in run]
+            if errors:
+                rows.append([*names, f"failed: {errors[-1]}", "", "", "", ""])
+                continue
+            rows.append(
+                [
+                    *names,
+                    f"{median(found, 'arrays_s'):.2f}",
+                    f"{median(found, 'feed_s'):.2f}",
+                    spread([run["feed_s"] / run["arrays_s"] for run in found]),
+                    *(
+                        f"{statistics.median(run[name] / run['feed_s'] for run in found):.1%}"
+                        for name in ("asked_s", "waited_s")
+                    ),
+                ]
+            )
+    page.table(("", "backend", "arrays, s", "database, s", "database / arrays", "asking", "waiting"), rows)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--once"]:
-        place, count = json.loads(sys.argv[2])
-        print(json.dumps(once(Job(*place), count)))
-    else:
-        main()
+    processes.run(main, once)

@@ -5,19 +5,17 @@ The rows are made by SQLite itself: 50 cells in each 28×28 sample, from a recur
 
 from __future__ import annotations
 
-import json
-import re
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
 
 import options
+import processes
 from cases import SIZES
-from processes import compile_rowfeed
-from provenance import provenance, write
+from page import Page, by, median, rates, source
+from provenance import SOURCE
+from records import Records
 
 import rowfeed
 
@@ -70,8 +68,12 @@ def once(path: str, samples: int) -> dict[str, float]:
     count, first = len(next(batches)), time.perf_counter() - started
     count += sum(len(x) for x in batches)
     seconds = time.perf_counter() - started
-    peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024
-    return {"samples": count, "seconds": seconds, "first_batch_s": first, "peak_bytes": peak}
+    return {
+        "samples": count,
+        "seconds": seconds,
+        "first_batch_s": first,
+        "peak_bytes": processes.peak_bytes(),
+    }
 
 
 def main() -> None:
@@ -81,23 +83,40 @@ def main() -> None:
     arguments = given.parse_args()
     divided = SIZES[arguments.size]
     sizes = arguments.rows or [ROWS[0] // min(divided, 20), ROWS[1] // divided]
-    compile_rowfeed()
-    content = {"size": arguments.size, **provenance(), "memory_bytes": MEMORY_BYTES, "tables": []}
+    processes.compile_tree(SOURCE)
+    records = Records(arguments.results, NAME)
+    records.begin(arguments.size, fresh=arguments.fresh, memory_bytes=MEMORY_BYTES)
     with options.cache(arguments.cache) as cache:
         path = cache / "grown.db"
         for rows in sizes:
             began = time.perf_counter()
             fill(path, rows // CELLS)
             print(f"{rows:,} rows in {time.perf_counter() - began:.0f} s", flush=True)
-            command = [sys.executable, __file__, "--once", str(path), str(rows // CELLS)]
-            runs = [json.loads(subprocess.check_output(command)) for _ in range(REPEATS)]
-            content["tables"].append({"rows": rows, "runs": runs})
-            write(arguments.results, NAME, content)
-            print(runs, flush=True)
+            for repeat in range(REPEATS):
+                found = processes.ask(__file__, str(path), rows // CELLS)
+                records.add("run", rows=rows, repeat=repeat, **found)
+                print(found, flush=True)
+
+
+def section(page: Page, records: Records) -> None:
+    """Of the page."""
+    runs = records.last("run", "rows", "repeat")
+    page.add("## A larger table with the same memory")
+    page.add(
+        f"rowfeed on SQLite, 28×28 samples with 50 rows each, `memory_bytes` "
+        f"{records.sessions[-1]['memory_bytes'] >> 20} MiB; each run a new process. {source(records, runs)}"
+    )
+    rows = [
+        [
+            f"{rows:,}",
+            rates([run["samples"] / run["seconds"] for run in found]),
+            f"{median(found, 'first_batch_s'):.2f}",
+            f"{median(found, 'peak_bytes') / 2**20:,.0f}",
+        ]
+        for rows, found in by(runs, "rows").items()
+    ]
+    page.table(("rows", "samples/s", "first batch, s", "memory, MiB"), rows)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--once"]:
-        print(json.dumps(once(sys.argv[2], int(sys.argv[3]))))
-    else:
-        main()
+    processes.run(main, once)

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import options
+import plots
 from cases import SIZES
-from provenance import provenance, write
-from sklearn.linear_model import SGDClassifier
+from page import Page, source
+from records import Records
 
 import rowfeed
 from rowfeed.plan.order import Plan, choose_window
@@ -30,6 +31,8 @@ WINDOWS = 10
 """Windows in an epoch: memory_bytes is chosen so that a tenth of the table is mixed at a time."""
 
 SAMPLE_BYTES = 4 * FEATURES + 8
+
+ORDERS = {"none": "in the order of the table", "rowfeed": "**rowfeed**", "full": "a full shuffle of arrays in RAM"}
 
 COLUMNS = [f"c{i}" for i in range(FEATURES)]
 
@@ -44,6 +47,8 @@ def samples(seed: int, count: int) -> tuple[npt.NDArray[np.float32], npt.NDArray
 
 def accuracy(batches: Iterable[Any], seed: int) -> float:
     """On other samples, after these batches."""
+    from sklearn.linear_model import SGDClassifier
+
     model = SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.01, random_state=seed)
     for x, y in batches:
         model.partial_fit(x, y, classes=np.arange(CLASSES))
@@ -61,21 +66,45 @@ def main() -> None:
     """Learn in each order with each seed."""
     arguments = options.parser(__doc__).parse_args()
     count = max(4_000, SAMPLES // SIZES[arguments.size])
-    content = {"size": arguments.size, **provenance(), "samples": count, "batch": BATCH, "seeds": SEEDS}
     window = choose_window(memory_bytes(count), SAMPLE_BYTES, BATCH, count)
-    content |= {"window": window, "block": Plan(count, BATCH, window).block}
-    found: dict[str, list[float]] = {"none": [], "rowfeed": [], "full": []}
+    records = Records(arguments.results, NAME)
+    records.begin(
+        arguments.size,
+        fresh=arguments.fresh,
+        samples=count,
+        batch=BATCH,
+        seeds=SEEDS,
+        window=window,
+        block=Plan(count, BATCH, window).block,
+    )
     with tempfile.TemporaryDirectory() as directory:
         for seed in range(SEEDS):
             x, y = samples(seed, count)
-            feed = table(Path(directory) / f"{seed}.db", x, y, seed)
-            found["none"].append(accuracy(in_memory(x, y, np.arange(count)), seed))
-            found["rowfeed"].append(accuracy(feed, seed))
-            found["full"].append(accuracy(in_memory(x, y, np.random.default_rng(seed).permutation(count)), seed))
-            print(seed, {order: round(values[-1], 4) for order, values in found.items()}, flush=True)
-    content["accuracy"] = found
-    write(arguments.results, NAME, content)
-    print({order: (statistics.mean(values), statistics.stdev(values)) for order, values in found.items()})
+            mixed = np.random.default_rng(seed).permutation(count)
+            found = {
+                "none": accuracy(in_memory(x, y, np.arange(count)), seed),
+                "rowfeed": accuracy(table(Path(directory) / f"{seed}.db", x, y, seed), seed),
+                "full": accuracy(in_memory(x, y, mixed), seed),
+            }
+            records.add("run", seed=seed, accuracy=found)
+            print(seed, found, flush=True)
+
+
+def section(page: Page, records: Records) -> None:
+    """Of the page."""
+    runs = records.last("run", "seed")
+    session = records.sessions[-1]
+    page.add("## Learning from a table sorted by its label")
+    page.add(
+        f"A linear classifier, one epoch of {session['samples']:,} samples in 10 classes, batches of {session['batch']}"
+        f"; accuracy on other samples, mean ± standard deviation of {session['seeds']} seeds. rowfeed mixes "
+        f"{session['window']:,} samples at a time, in blocks of {session['block']} neighbours. {source(records, runs)}"
+    )
+    found = {name: [run["accuracy"][order] for run in runs] for order, name in ORDERS.items()}
+    rows = [[name, f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}"] for name, values in found.items()]
+    page.table(("", "accuracy"), rows)
+    data = {name.strip("*"): values for name, values in found.items()}
+    page.picture("benchmarks-learning.png", "Accuracy of each order, one point a seed", plots.accuracies, data)
 
 
 def table(path: Path, x: Any, y: Any, seed: int) -> rowfeed.Feed:

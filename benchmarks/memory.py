@@ -6,15 +6,15 @@ are made in DIR, by default a temporary directory; about 800 MB.
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from statistics import median
 
 import numpy as np
+import processes
 
 import rowfeed
 
@@ -40,47 +40,37 @@ def populate(path: Path, samples: int) -> None:
         db.write(layout(), arrays.reshape(-1, 28, 28), ids=ids, if_exists="append")
 
 
-def epoch(path: str) -> dict[str, float]:
+def once(path: str) -> dict[str, float]:
     """Read one shuffled epoch; what it took."""
     feed = rowfeed.Feed(rowfeed.connect(f"sqlite:///{path}"), x=layout(), batch_size=64, memory_bytes=MEMORY_BYTES)
     started = time.perf_counter()
     samples = sum(len(x) for x in feed)
     seconds = time.perf_counter() - started
-    return {"samples": samples, "seconds": seconds, "peak_bytes": peak_bytes()}
+    return {"samples": samples, "seconds": seconds, "peak_bytes": processes.peak_bytes()}
 
 
-def peak_bytes() -> int:
-    """Peak resident memory of this process alone; ru_maxrss would inherit the parent's."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+def main() -> None:
+    """Print the peak for both tables, and the difference beside that of the ids."""
+    given = sys.argv[1:]
+    with nullcontext(given[0]) if given else tempfile.TemporaryDirectory() as directory:
+        peaks = [_peak(Path(directory), samples) for samples in SIZES]
+    ids = 16 * (SIZES[1] - SIZES[0])
+    print(f"difference {(peaks[1] - peaks[0]) / 2**20:.1f} MiB; 16 bytes a sample: {ids / 2**20:.1f} MiB")
 
 
-def main(directory: Path) -> None:
-    """Print the peak for both tables, and the difference beside what the ids cost."""
-    peaks, ids = [], []
-    for samples in SIZES:
-        path = directory / f"cells{samples}.db"
-        if not path.exists():
-            populate(path, samples)
-        runs = [
-            json.loads(subprocess.check_output([sys.executable, __file__, "--epoch", str(path)], text=True))
-            for _ in range(3)
-        ]
-        peaks.append(sorted(run["peak_bytes"] for run in runs)[1])
-        ids.append(16 * samples)
-        rate = samples / sorted(run["seconds"] for run in runs)[1]
-        print(
-            f"{samples * CELLS:>12,} rows: peak {peaks[-1] / 2**20:.1f} MiB (median of 3: "
-            f"{', '.join(str(run['peak_bytes'] >> 20) for run in runs)}), {rate:,.0f} samples/s"
-        )
-    print(f"difference {(peaks[1] - peaks[0]) / 2**20:.1f} MiB; 16 bytes a sample: {(ids[1] - ids[0]) / 2**20:.1f} MiB")
+def _peak(directory: Path, samples: int) -> float:
+    path = directory / f"cells{samples}.db"
+    if not path.exists():
+        populate(path, samples)
+    runs = [processes.ask(__file__, str(path)) for _ in range(3)]
+    peaks, rate = [run["peak_bytes"] for run in runs], samples / median(run["seconds"] for run in runs)
+    print(
+        f"{samples * CELLS:>12,} rows: peak {median(peaks) / 2**20:.1f} MiB (median of 3: "
+        f"{', '.join(str(peak >> 20) for peak in peaks)}), {rate:,.0f} samples/s",
+        flush=True,
+    )
+    return median(peaks)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--epoch"]:
-        print(json.dumps(epoch(sys.argv[2])))
-    elif len(sys.argv) > 1:
-        main(Path(sys.argv[1]))
-    else:
-        with tempfile.TemporaryDirectory() as scratch:
-            main(Path(scratch))
+    processes.run(main, once)

@@ -1,11 +1,12 @@
-"""What the sections of the page share: the page, names, and how runs are summed up."""
+"""The page, the names on it, and what its sections share."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
+
+from records import Record, Records
 
 ENGINES = {"mariadb": "MariaDB", "postgresql": "PostgreSQL", "sqlite": "SQLite", "duckdb": "DuckDB"}
 
@@ -28,8 +29,7 @@ NAMES = {
 class Page:
     """Markdown, built up; and the pictures that it shows."""
 
-    def __init__(self, results: Path) -> None:
-        self.results = results
+    def __init__(self) -> None:
         self.parts: list[str] = []
         self.pictures: dict[str, tuple[Callable[..., None], Any]] = {}
 
@@ -52,39 +52,27 @@ class Page:
         self.add(f"![{alternative}]({name})")
 
 
-def groups(runs: list[dict[str, Any]], engine: str) -> list[list[dict[str, Any]]]:
-    """The good runs of each rival on an engine."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for run in runs:
-        if run["engine"] == engine and run["ok"]:
-            groups.setdefault(run["rival"], []).append(run)
-    return list(groups.values())
+def by(lines: Iterable[Record], name: str, order: Iterable[str] = ()) -> dict[Any, list[Record]]:
+    """Lines in groups of one value each; groups in the given order, else as they come."""
+    groups: dict[Any, list[Record]] = {value: [] for value in order}
+    for line in lines:
+        groups.setdefault(line[name], []).append(line)
+    return {value: group for value, group in groups.items() if group}
 
 
-def summary(runs: list[dict[str, Any]], table: dict[str, Any]) -> dict[str, Any]:
-    """Medians of a rival's runs on one table."""
-    rates = [run["samples"] / run["seconds"] for run in runs]
-    millions = [run["samples"] * table["rows"] / table["samples"] / 1e6 for run in runs]
-    servers = [run["server_cpu_s"] / m for run, m in zip(runs, millions, strict=True) if "server_cpu_s" in run]
-    verified = next((run for run in runs if "verified" in run), {})
-    return {
-        "rival": runs[0]["rival"],
-        "rate": statistics.median(rates),
-        "rates": rates,
-        "part": statistics.median(run["samples"] for run in runs) / table["samples"],
-        "first": statistics.median(run["first_batch_s"] for run in runs),
-        "client": statistics.median(run["client_cpu_s"] / m for run, m in zip(runs, millions, strict=True)),
-        "server": statistics.median(servers) if servers else None,
-        "peak": statistics.median(run["peak_bytes"] for run in runs) / 2**20,
-        "verified": {None: "no"}.get(
-            verified.get("verified"), "yes" if verified.get("digest_samples") == table["samples"] else "small"
-        ),
-        "order": runs[0]["order"],
-    }
+def median(runs: Iterable[Record], name: str) -> float:
+    """Of one figure of the runs."""
+    return statistics.median(run[name] for run in runs)
+
+
+def spread(ratios: Sequence[float]) -> str:
+    """Median, range and number of ratios or seconds."""
+    middle = statistics.median(ratios)
+    return f"{middle:.2f} ({min(ratios):.2f} … {max(ratios):.2f}; n={len(ratios)})"
 
 
 def rates(rates: Sequence[float]) -> str:
-    """Median, range and number."""
+    """Median, range and number of rates."""
     return f"{short(statistics.median(rates))} ({short(min(rates))} … {short(max(rates))}; n={len(rates)})"
 
 
@@ -93,6 +81,8 @@ def short(number: float) -> str:
     return f"{float(f'{number:.3g}'):,.0f}" if number >= 100 else f"{number:.3g}"
 
 
-def source(content: dict[str, Any]) -> str:
-    """Where results come from."""
-    return f"(Size {content['size']}, commit {content['commit']}, {content['date']}: `{content['command']}`.)"
+def source(records: Records, runs: Iterable[Record]) -> str:
+    """The sessions of these runs."""
+    used = [records.sessions[number] for number in sorted({run["session"] for run in runs})]
+    calls = "; ".join(f"commit {s['commit']}, {s['date']}: `{s['command']}`" for s in used)
+    return f"(Size {used[-1]['size']}, {calls}.)"

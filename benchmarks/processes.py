@@ -1,20 +1,60 @@
-"""What new processes find, and what they use, as Linux tells it."""
+"""Processes of a benchmark: a question to one of their own, and their CPU time and memory, as Linux tells it."""
 
 from __future__ import annotations
 
 import compileall
+import json
 import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def compile_rowfeed() -> None:
-    """Write bytecode, as installing a package does: or each new process might compile rowfeed, and rowfeed alone."""
-    import rowfeed
+ONCE = "--once"
 
-    compileall.compile_dir(Path(rowfeed.__file__).parent, quiet=1)
+
+def ask(script: str, *question: Any, **environment: str) -> Any:
+    """The answer of the `once` of a script, in a new process.
+
+    Args:
+        script: The script's `__file__`; it ends with `run(main, once)`.
+        question: Arguments of `once` that JSON can carry.
+        environment: Further variables of the process.
+
+    Raises:
+        RuntimeError: If the process fails: the last line that it wrote.
+    """
+    command = [sys.executable, script, ONCE, json.dumps(question)]
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def run(main: Callable[[], None], once: Callable[..., Any]) -> None:
+    """What a script does: `main`, or `once` if it was asked."""
+    if sys.argv[1:2] == [ONCE]:
+        print(json.dumps(once(*json.loads(sys.argv[2]))))
+    else:
+        main()
+
+
+def compile_tree(source: Path) -> None:
+    """Write bytecode, as installing a package does: each new process might compile a tree that was never imported."""
+    compileall.compile_dir(source, quiet=1)
+
+
+def peak_bytes(pid: int | str = "self") -> int:
+    """Peak resident memory of a process alone, 0 if there is none of that id; ru_maxrss would inherit the parent's."""
+    with suppress(OSError, TypeError):
+        return int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1]) * 1024  # type: ignore[index]
+    return 0
 
 
 def children(pid: int) -> list[int]:

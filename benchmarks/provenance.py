@@ -1,8 +1,7 @@
-"""Where numbers come from: machine, versions, commit, date, command line. And the files that keep them."""
+"""Where numbers come from: machine, versions, commit, date, command line."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -15,11 +14,18 @@ from typing import Any
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
+SOURCE = HERE.parent / "src"
 
 
 def provenance() -> dict[str, Any]:
     """Of a run that starts now."""
     return {
+        "commit": _git("rev-parse", "--short=12", "HEAD")
+        + ("+changes" if _git("status", "--porcelain", "src") else ""),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "command": " ".join(["python", *(_relative(argument) for argument in sys.argv)]),
+        "python": platform.python_version(),
+        "libraries": {name: _version(name) for name in ("rowfeed", "numpy", "SQLAlchemy", "keras", "jax")},
         "machine": {
             "cpu": _field("/proc/cpuinfo", r"model name\s*:\s*(.+)"),
             "cores": os.cpu_count(),
@@ -27,27 +33,7 @@ def provenance() -> dict[str, Any]:
             "system": f"{platform.system()} {platform.release()}",
             "load": round(os.getloadavg()[0], 2),
         },
-        "python": platform.python_version(),
-        "libraries": {name: _version(name) for name in ("rowfeed", "numpy", "SQLAlchemy", "keras", "jax")},
-        "commit": _git("rev-parse", "--short=12", "HEAD")
-        + ("+changes" if _git("status", "--porcelain", "src") else ""),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "command": " ".join(["python", *(_relative(argument) for argument in sys.argv)]),
     }
-
-
-def write(directory: Path, name: str, content: dict[str, Any]) -> None:
-    """Keep results; a reader never sees half a file."""
-    directory.mkdir(parents=True, exist_ok=True)
-    new = directory / f".{name}.new"
-    new.write_text(json.dumps(content, indent=1) + "\n")
-    new.replace(directory / f"{name}.json")
-
-
-def read(directory: Path, name: str) -> dict[str, Any] | None:
-    """Results that were kept; None where there are none."""
-    path = directory / f"{name}.json"
-    return json.loads(path.read_text()) if path.exists() else None
 
 
 def _version(distribution: str) -> str | None:

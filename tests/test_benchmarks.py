@@ -1,4 +1,4 @@
-"""The benchmarks: tables made from their names alone, digests that notice what is wrong, a page that is its JSON."""
+"""The benchmarks: tables made from their names alone, digests that notice faults, a page that is its results."""
 
 # ruff: noqa: E402 (the source distribution has no benchmarks: skip before importing them)
 from __future__ import annotations
@@ -6,7 +6,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib
-import json
 import sys
 from pathlib import Path
 
@@ -23,8 +22,11 @@ if not BENCHMARKS.exists():
 sys.path.append(str(BENCHMARKS))
 
 import cases
+import comparison
 import digest
 import job
+import page
+import records
 import report
 import windows
 
@@ -165,8 +167,8 @@ def test_every_rival_is_run_and_named() -> None:
     """A file that is not in the list would never be measured."""
     listed = importlib.import_module("rivals").RIVALS
     assert sorted(listed) == RIVALS
-    assert set(report.NAMES) == set(listed)
-    assert set(report.CASES) == set(cases.CASES)
+    assert set(page.NAMES) == set(listed)
+    assert set(comparison.CASES) == set(cases.CASES)
 
 
 def test_the_page_is_that_of_the_results() -> None:
@@ -176,12 +178,55 @@ def test_the_page_is_that_of_the_results() -> None:
 
 def test_a_page_of_other_results_is_noticed(tmp_path: Path) -> None:
     """The check can fail: on a number in the page, and on a picture of other numbers."""
-    for path in report.RESULTS.glob("*.json"):
+    for path in report.RESULTS.glob("*.jsonl"):
         (tmp_path / path.name).write_text(path.read_text())
-    content = json.loads((tmp_path / "learning.json").read_text())
-    content["accuracy"]["full"][0] /= 2
-    (tmp_path / "learning.json").write_text(json.dumps(content))
+    found = records.Records(tmp_path, "learning")
+    run = found.last("run", "seed")[0]
+    found.begin("full", **{name: found.sessions[0][name] for name in ("samples", "batch", "seeds", "window", "block")})
+    found.add("run", seed=run["seed"], accuracy={**run["accuracy"], "full": run["accuracy"]["full"] / 2})
     assert report.problems(report.build(tmp_path), report.PAGE) == [
         "benchmarks.md is not the page of the results",
         "benchmarks-learning.png does not show the results",
     ]
+
+
+def test_results_grow_by_lines(tmp_path: Path) -> None:
+    """A new run leaves the bytes of the earlier ones alone, and takes the place of an earlier run of the same name."""
+    first = records.Records(tmp_path, "some")
+    assert first.begin("full", repeats=2) == 0
+    first.add("run", engine="sqlite", repeat=0, seconds=1.5)
+    first.add("run", engine="sqlite", repeat=1, seconds=2.5)
+    kept = first.path.read_bytes()
+    again = records.Records(tmp_path, "some")
+    assert again.begin("full", repeats=2) == 1
+    again.add("run", engine="sqlite", repeat=0, seconds=3.5)
+    again.add("failure", place="duckdb", error="…")
+    assert again.path.read_bytes().startswith(kept)
+    read = records.Records(tmp_path, "some")
+    assert read.lines == again.lines
+    assert [run["seconds"] for run in read.last("run", "engine", "repeat")] == [3.5, 2.5]
+    assert [run["session"] for run in read.last("run", "engine", "repeat")] == [1, 0]
+    assert [session["repeats"] for session in read.sessions] == [2, 2]
+
+
+def test_results_of_another_size_are_removed(tmp_path: Path) -> None:
+    """Numbers of a small table never stand beside those of a large one."""
+    found = records.Records(tmp_path, "some")
+    found.begin("quick")
+    found.add("run", repeat=0)
+    found.begin("full")
+    assert records.Records(tmp_path, "some").last("run", "repeat") == []
+    assert [session["size"] for session in found.sessions] == ["full"]
+
+
+@pytest.mark.parametrize("path", sorted((BENCHMARKS / "results").glob("*.jsonl")), ids=lambda path: path.stem)
+def test_every_line_names_its_session(path: Path) -> None:
+    """Each figure leads to machine, versions, commit, date and command. Tables of before the lines have no session."""
+    found = records.Records(path.parent, path.stem)
+    for number, session in enumerate(found.sessions):
+        assert session["session"] == number
+        assert {"size", "commit", "date", "command", "python", "libraries", "machine"} <= session.keys()
+    for line in found.lines:
+        assert line["kind"] in ("session", "table", "run", "failure")
+        assert line.get("session", 0) < len(found.sessions)
+        assert "session" in line or line["kind"] == "table"
