@@ -28,6 +28,8 @@ import job
 import page
 import records
 import report
+import servers
+import trees
 import windows
 
 RIVALS = sorted(path.stem for path in (BENCHMARKS / "rivals").glob("[!_]*.py"))
@@ -230,3 +232,45 @@ def test_every_line_names_its_session(path: Path) -> None:
         assert line["kind"] in ("session", "table", "run", "failure")
         assert line.get("session", 0) < len(found.sessions)
         assert "session" in line or line["kind"] == "table"
+
+
+STAND_IN = """
+import sqlite3
+import numpy as np
+__version__ = "0.0.1"
+class Grid:
+    def __init__(self, table, *, sample, axes, value, shape):
+        self.table, self.shape = table, shape
+def connect(url):
+    return sqlite3.connect(url.removeprefix("sqlite:///"))
+class Feed:
+    def __init__(self, db, *, x, y, batch_size, seed):
+        rows = np.array(db.execute(f"SELECT sample, y, x, value FROM {x.table}").fetchall())
+        self.array = np.zeros((int(rows[:, 0].max()) + 1, *x.shape), np.float32)
+        self.array[tuple(rows[:, :3].astype(int).T)] = rows[:, 3]
+    def __iter__(self):
+        yield from np.array_split(self.array, 7)
+"""
+
+
+def test_trees_need_the_public_names_only_and_notice_a_wrong_one(tmp_path: Path) -> None:
+    """A tree with other files inside is measured; one that reads a wrong value, or fails, has no figures."""
+    case = cases.CASES["users4"].of(200)
+    engine = servers.Engine("sqlite", f"sqlite:///{tmp_path / 'bench.db'}", "", None, tmp_path)
+    engine.load(case)
+    texts = {"right": STAND_IN, "wrong": STAND_IN.replace("= rows[:, 3]", "= rows[:, 3] + 1"), "broken": "1 / 0"}
+    for name, text in texts.items():
+        (tmp_path / name / "rowfeed").mkdir(parents=True)
+        (tmp_path / name / "rowfeed" / "__init__.py").write_text(text)
+    right, wrong, broken = (trees.epoch(engine, case, tmp_path / name, verify=True) for name in texts)
+    assert right["ok"], right
+    assert right["samples"] == 200
+    assert right["versions"]["rowfeed"] == "0.0.1"
+    assert wrong["error"].startswith(f"expected the digest {engine.loaded[case.table]['digest']} of {case.table}; got ")
+    assert broken == {"ok": False, "error": "ZeroDivisionError: division by zero"}
+
+
+def test_trees_are_compared_by_medians() -> None:
+    """One slow turn does not count."""
+    assert "new / old = 0.500   old 2.000 s (1.000 … 9.000; n=3)" in trees.line("wall", [1, 9, 2], [1, 1, 7])
+    assert "no ratio" in trees.line("wall", [], [1.0])
