@@ -1,7 +1,7 @@
-"""What the engine itself takes for a row, step by step. Run: python benchmarks/costs.py --size full
+"""The time of the engine itself for a row, step by step. Run: python benchmarks/costs.py --size full
 
-Each query does more of what a read needs, on the same rows of a range of samples and one connection: where its time
-goes, and what no client can be faster than. SQLite and PostgreSQL, whose statements do the packing.
+Each query does one step more of a read, on the same rows of a range of samples and one connection. No client can be
+faster than its engine. SQLite and PostgreSQL, whose statements do the packing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import drivers
 import numpy as np
 import options
 from cases import Case
-from page import ENGINES, Page, by, source
+from page import ENGINES, Page, by
 from records import Records
 from servers import Engine
 
@@ -50,10 +50,10 @@ STEPS = {
         f"string_agg(int4send(({CHECKED})::int), NULL::bytea)",
     },
 }
-"""What is selected: the last is what rowfeed asks for."""
+"""Selected expressions; the last are those of rowfeed."""
 
 AFTERWARDS = {"sqlite": ("… and read by numpy",)}
-"""What the client does with it; PostgreSQL's bytes are an array already."""
+"""Steps of the client; PostgreSQL's bytes are an array already."""
 
 
 def measure(engine: Engine, case: Case) -> Iterator[dict[str, float]]:
@@ -97,12 +97,11 @@ def main() -> None:
 def section(page: Page, records: Records) -> None:
     """Of the page."""
     runs = records.last("run", "engine", "case", "repeat")
+    page.add("## The time of a row in the engine")
     page.add(
-        "## What a row costs the engine",
-        "",
-        "Nanoseconds a row of queries that do more and more of what a read needs, on one range of samples and one "
-        "connection: where the time of rowfeed's statements goes, and what no client can be faster than. Median of "
-        f"{records.sessions[-1]['repeats']} runs in turn. {source(records, runs)}",
+        "Nanoseconds per row inside the engine, on one range of samples and one connection. Each query does one step "
+        "more than the one above it; the last is rowfeed's own statement. On SQLite, numpy then reads its text. "
+        f"Median of {records.sessions[-1]['repeats']} runs in turn. {page.source(records, runs)}",
     )
     for engine, found in by(runs, "engine", STEPS).items():
         cases = by(found, "case")

@@ -11,7 +11,7 @@ from typing import Any
 import options
 import processes
 from job import Job
-from page import ENGINES, Page, by, median, source, spread
+from page import ENGINES, Page, by, median, spread
 from provenance import SOURCE
 from records import Records
 
@@ -54,8 +54,8 @@ def section(page: Page, records: Records) -> None:
     runs = records.last("run", "engine", "repeat")
     page.add("## The first batch")
     page.add(
-        "Seconds of rowfeed in a new process, on cells28: to the feed, which lists the sample ids, and from there to "
-        f"the first batch, for which the first window is read. {source(records, runs)}"
+        "Seconds of rowfeed in a new process, on cells28. *Feed*: until the sample ids are listed. *First batch*: from "
+        f"there until the first batch, for which the first window is read. {page.source(records, runs)}"
     )
     rows = [
         [
@@ -67,7 +67,7 @@ def section(page: Page, records: Records) -> None:
         ]
         for engine, found in by(runs, "engine", ENGINES).items()
     ]
-    page.table(("", "rows", "feed", "first window", "together"), rows)
+    page.table(("", "rows", "feed", "first batch", "together"), rows)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 The denoising autoencoder, batch 64, on JAX and on TensorFlow; arrays and database take turns in one process, after a
 fit that compiles, and each goes first in every second turn: a machine that slows down is to nobody's disadvantage.
-Asking is the time that Keras spends in asking the feed for batches, which cuts them; waiting is the part of it in which
-a window was not there yet.
+Asking is the time in which Keras asks the feed for batches, which cuts them; waiting is the part of it in which a
+window was not there yet.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import options
 import processes
 from cases import CASES
 from job import Job
-from page import ENGINES, Page, by, median, source, spread
+from page import ENGINES, Page, by, median, spread
 from records import Records
 
 import rowfeed
@@ -108,10 +108,11 @@ def section(page: Page, records: Records) -> None:
     session = records.sessions[-1]
     page.add("## Training: `fit` from the database against arrays in RAM")
     page.add(
-        f"`DenoisingAutoencoder`, {session['samples']:,} samples of cells28, batch {session['batch']}, one epoch after "
-        "a fit that compiled; arrays and database in turn in one process. *Asking* is the share of the epoch that "
-        "Keras spent in asking for batches, cutting them included; *waiting* that in which a window was not there yet "
-        f"(`feed.stats().training_waited_s`), the first one included. {source(records, runs)}"
+        f"Seconds of one epoch of `DenoisingAutoencoder`: {session['samples']:,} samples of cells28, batches of "
+        f"{session['batch']}, after a fit that compiled. Arrays and database take turns in one process. *Asking*: the "
+        "share of the epoch in which Keras asks for batches; cutting them is included. *Waiting*: the share in which "
+        "the next samples were not in memory yet (`feed.stats().training_waited_s`); the first ones are included. "
+        f"{page.source(records, runs)}"
     )
     rows = []
     for engine, of_engine in by(runs, "engine", ENGINES).items():

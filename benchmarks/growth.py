@@ -13,7 +13,7 @@ from pathlib import Path
 import options
 import processes
 from cases import SIZES
-from page import Page, by, median, rates, source
+from page import Page, by, median, rates
 from provenance import SOURCE
 from records import Records
 
@@ -103,8 +103,9 @@ def section(page: Page, records: Records) -> None:
     runs = records.last("run", "rows", "repeat")
     page.add("## A larger table with the same memory")
     page.add(
-        f"rowfeed on SQLite, 28×28 samples with 50 rows each, `memory_bytes` "
-        f"{records.sessions[-1]['memory_bytes'] >> 20} MiB; each run a new process. {source(records, runs)}"
+        "rowfeed on SQLite: samples of 28×28 cells with 50 rows each, `memory_bytes` "
+        f"{records.sessions[-1]['memory_bytes'] >> 20} MiB. Each run is a new process. *Memory*: its peak. "
+        f"{page.source(records, runs)}"
     )
     rows = [
         [

@@ -1,4 +1,4 @@
-"""What a table sorted by its label does to learning. Run: python benchmarks/learning.py --size full
+"""Learning from a table that is sorted by its label. Run: python benchmarks/learning.py --size full
 
 A linear classifier learns batch by batch from one epoch: in the order of the table, in rowfeed's order with a window
 that is a small part of the table, and in a full shuffle of arrays in RAM. Accuracy is on other samples.
@@ -17,7 +17,7 @@ import numpy.typing as npt
 import options
 import plots
 from cases import SIZES
-from page import Page, source
+from page import Page
 from records import Records
 
 import rowfeed
@@ -96,9 +96,10 @@ def section(page: Page, records: Records) -> None:
     session = records.sessions[-1]
     page.add("## Learning from a table sorted by its label")
     page.add(
-        f"A linear classifier, one epoch of {session['samples']:,} samples in 10 classes, batches of {session['batch']}"
-        f"; accuracy on other samples, mean ± standard deviation of {session['seeds']} seeds. rowfeed mixes "
-        f"{session['window']:,} samples at a time, in blocks of {session['block']} neighbours. {source(records, runs)}"
+        f"A linear classifier learns from one epoch of {session['samples']:,} samples in 10 classes, in batches of "
+        f"{session['batch']}. Accuracy on other samples: mean ± standard deviation of {session['seeds']} seeds. "
+        f"rowfeed mixes {session['window']:,} samples at a time, in blocks of {session['block']} neighbours. "
+        f"{page.source(records, runs)}"
     )
     found = {name: [run["accuracy"][order] for run in runs] for order, name in ORDERS.items()}
     rows = [[name, f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}"] for name, values in found.items()]

@@ -25,12 +25,24 @@ NAMES = {
     "blog": "a query a batch, Python loop",
 }
 
+PRODUCTS = {
+    "pandas": "pandas",
+    "ray": "Ray Data",
+    "huggingface": "Hugging Face",
+    "tensorflow": "tf.data",
+    "scdataset": "scDataset",
+    "torch": "a query a sample",
+    "blog": "a query a batch",
+}
+"""Shorter names."""
+
 
 class Page:
     """Markdown, built up; and the pictures that it shows."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
+        self.commands: list[str] = []
         self.pictures: dict[str, tuple[Callable[..., None], Any]] = {}
 
     def text(self) -> str:
@@ -40,6 +52,13 @@ class Page:
     def add(self, *lines: str) -> None:
         """Lines, and an empty one."""
         self.parts += [*lines, ""]
+
+    def source(self, records: Records, runs: Iterable[Record]) -> str:
+        """A reference to the sessions of these runs; their commands are listed under the heading that came last."""
+        used = [records.sessions[number] for number in sorted({run["session"] for run in runs})]
+        heading = next(line for line in reversed(self.parts) if line.startswith("#")).lstrip("# ")
+        self.commands += [f"- {heading}: commit {s['commit']}, {s['date']}: `{s['command']}`" for s in used]
+        return f"(Commit {', '.join(dict.fromkeys(s['commit'] for s in used))}.)"
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table whose columns after the first are numbers, to the right."""
@@ -79,10 +98,3 @@ def rates(rates: Sequence[float]) -> str:
 def short(number: float) -> str:
     """Three digits that count."""
     return f"{float(f'{number:.3g}'):,.0f}" if number >= 100 else f"{number:.3g}"
-
-
-def source(records: Records, runs: Iterable[Record]) -> str:
-    """The sessions of these runs."""
-    used = [records.sessions[number] for number in sorted({run["session"] for run in runs})]
-    calls = "; ".join(f"commit {s['commit']}, {s['date']}: `{s['command']}`" for s in used)
-    return f"(Size {used[-1]['size']}, {calls}.)"

@@ -274,3 +274,50 @@ def test_trees_are_compared_by_medians() -> None:
     """One slow turn does not count."""
     assert "new / old = 0.500   old 2.000 s (1.000 … 9.000; n=3)" in trees.line("wall", [1, 9, 2], [1, 1, 7])
     assert "no ratio" in trees.line("wall", [], [1.0])
+
+
+def test_the_page_opens_with_rates_of_each_engine(tmp_path: Path) -> None:
+    """Medians; the fastest by hand, the fastest loader, and no loader that has no order or asks sample by sample."""
+    found = records.Records(tmp_path, "epochs")
+    found.begin("full", repeats=3, slow_repeats=2, limit_s=4.0, pin=False)
+    table = {"samples": 1000, "rows": 50_000, "aggregate_s": [1.0], "scatter_s": [0.1]}
+    found.add("table", engine="sqlite", version="3", case="cells28", **table)
+    seconds = {
+        "rowfeed": [0.1, 9.0, 0.5],
+        "connectorx": [2.0],
+        "adbc": [1.0],
+        "pandas": [1.5],
+        "ray": [8.0],
+        "scdataset": [4.0],
+        "torch": [100.0],
+    }
+    for rival, runs in seconds.items():
+        for repeat, s in enumerate(runs):
+            run = {"engine": "sqlite", "case": "cells28", "rival": rival, "repeat": repeat, "samples": 1000}
+            measured = {"seconds": s, "first_batch_s": 0.1, "client_cpu_s": s, "peak_bytes": 2**20}
+            found.add("run", **run, **measured, ok=True, complete=True, versions={}, order="blocks")
+    opening, *rest = report.build(tmp_path).text().split("\n## ")
+    assert "| SQLite | **2,000** | 1,000 (ADBC) | 250 (scDataset) | 10 |" in opening
+    assert opening.count("\n| --- |") == 1
+    assert [section.partition("\n")[0] for section in rest] == [
+        "All tables",
+        "One epoch in every way",
+        "Machine, versions, commands",
+    ]
+    assert "| SQLite, cells28 | 2.00 (ADBC) | 0.50 | 3.0 (pandas) | 200 (a query a sample) | 2.00 |" in rest[0]
+
+
+def test_one_table_stands_above_the_rest() -> None:
+    """A reader of `docs/benchmarks.md` sees four engines and no second table before the first heading."""
+    opening = report.PAGE.read_text().partition("\n## ")[0]
+    rows = [line.split("|")[1].strip() for line in opening.splitlines() if line.startswith("| ")]
+    assert rows == ["", "---", "MariaDB", "PostgreSQL", "SQLite", "DuckDB"]
+
+
+def test_the_page_of_a_part_of_the_results(tmp_path: Path) -> None:
+    """A benchmark that was not run has no section, and the others have theirs."""
+    for name in ("learning", "fit"):
+        (tmp_path / f"{name}.jsonl").write_text((report.RESULTS / f"{name}.jsonl").read_text())
+    text = report.build(tmp_path).text()
+    assert text.count("\n## ") == 2
+    assert "0.6473 ± 0.0062" in text
