@@ -36,6 +36,7 @@ def main() -> None:
             path = HERE / f"{'epochs' if script == 'pinned' else script}.py"
             command = [sys.executable, path, "--size", arguments.size, "--cache", cache, *SCRIPTS[script]]
             command += ["--results", arguments.results, "--engines", *arguments.engines]
+            command += ["--fresh"] * arguments.fresh
             print(f"\n== {script}", flush=True)
             failed += [script] * bool(subprocess.run(command + (further if script == "epochs" else [])).returncode)
     page = ["--page", arguments.page] if arguments.page else []

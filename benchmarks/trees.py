@@ -5,6 +5,7 @@ second epoch in the first turn, whose digest must be that of the table's samples
 `rowfeed.connect` and `rowfeed.Feed` alone. Nothing is kept.
 """
 
+
 from __future__ import annotations
 
 import argparse
@@ -12,6 +13,8 @@ import statistics
 import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(1, str(Path(__file__).parent.parent / "src"))  # it fills the tables, whatever is installed
 
 import options
 from cases import Case
