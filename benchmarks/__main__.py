@@ -21,7 +21,7 @@ SCRIPTS = {
     "growth": [],
     "learning": [],
 }
-"""What is run, and with what: `pinned` is epochs again."""
+"""The benchmarks with their arguments: `pinned` is epochs again."""
 
 
 def main() -> None:

@@ -33,9 +33,9 @@ class Case:
         cells: Cells with a row in a grid's sample: at least and at most. None: columns, one row a sample, and a label.
         low: The least value of a cell.
         high: The greatest; 0, for which there is no row, is left out.
-        scale: What values are divided by.
+        scale: The divisor of values.
         batch_size: Samples in a batch.
-        chunk: Samples that are made at a time; part of what they are.
+        chunk: Samples that are made at a time. Another chunk makes other samples.
     """
 
     name: str

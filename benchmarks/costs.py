@@ -21,7 +21,7 @@ from servers import Engine
 
 NAME = "costs"
 ROWS = 360_000
-"""In the range: about what a request of rowfeed has."""
+"""In the range: about as many as in a request of rowfeed."""
 
 REPEATS = 9
 

@@ -14,7 +14,7 @@ def samples(parts: Sequence[npt.NDArray[np.float32]]) -> int:
     """The digest of the samples of a batch: the sum of a 64-bit hash of each sample's bytes, modulo 2^64.
 
     Args:
-        parts: What a batch is made of, float32 `(samples, …)` each: `(x,)`, or `(x, label)`.
+        parts: The arrays of a batch, float32 `(samples, …)` each: `(x,)`, or `(x, label)`.
     """
     words = [np.ascontiguousarray(part, np.float32).view(np.uint32).reshape(len(part), -1) for part in parts]
     hashes = np.zeros(len(parts[0]), np.uint64)

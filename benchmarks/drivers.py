@@ -54,7 +54,7 @@ def open_url(engine: str, url: str, *, read_only: bool = True) -> Any:
 
 
 def distributions(engine: str, *, sqlalchemy: bool = False) -> list[str]:
-    """What `connect`, or the URL for SQLAlchemy, needs; nothing for SQLite, whose driver is Python's own."""
+    """The distributions that `connect`, or the URL for SQLAlchemy, needs; none for SQLite, which Python brings."""
     own = {"sqlite": [], "duckdb": ["duckdb"], "postgresql": ["psycopg"], "mariadb": [MYSQL_DRIVER]}[engine]
     return [
         *(["SQLAlchemy"] if sqlalchemy else []),

@@ -1,4 +1,4 @@
-"""What a rival is asked to do: one epoch of one table on one engine."""
+"""The job of a rival: one epoch of one table on one engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Job:
 
     Args:
         engine: mariadb, postgresql, sqlite or duckdb.
-        url: Where the table is, as SQLAlchemy has it.
+        url: Of the database, for SQLAlchemy.
         name: Of the case.
         samples: How many the table has.
         seed: Of the order.

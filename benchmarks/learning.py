@@ -119,7 +119,7 @@ def table(path: Path, x: Any, y: Any, seed: int) -> rowfeed.Feed:
 
 
 def memory_bytes(count: int) -> int:
-    """What a feed of so many samples gets: a window is a quarter of it."""
+    """The memory of a feed of so many samples: a window is a quarter of it."""
     return 4 * SAMPLE_BYTES * (count // WINDOWS)
 
 

@@ -1,4 +1,4 @@
-"""What nobody can be faster than: numpy alone, on columns that are in memory already."""
+"""The rate that nobody can exceed: numpy alone, on columns that are in memory already."""
 
 from __future__ import annotations
 

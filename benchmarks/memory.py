@@ -41,7 +41,7 @@ def populate(path: Path, samples: int) -> None:
 
 
 def once(path: str) -> dict[str, float]:
-    """Read one shuffled epoch; what it took."""
+    """Samples, seconds and peak of one shuffled epoch."""
     feed = rowfeed.Feed(rowfeed.connect(f"sqlite:///{path}"), x=layout(), batch_size=64, memory_bytes=MEMORY_BYTES)
     started = time.perf_counter()
     samples = sum(len(x) for x in feed)

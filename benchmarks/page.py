@@ -1,4 +1,4 @@
-"""The page, the names on it, and what its sections share."""
+"""The page, the names on it, and the parts that its sections share."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ def rates(engines: dict[str, list[list[Any]]], path: Path, mark: str) -> None:
 
     Args:
         engines: For each engine, the rivals, fastest first: name and rates.
-        path: Where the picture goes.
-        mark: What it carries.
+        path: Of the picture.
+        mark: That it carries.
     """
     panels = list(engines.items())
     pairs = [panels[i : i + 2] for i in range(0, len(panels), 2)]

@@ -38,7 +38,7 @@ def ask(script: str, *question: Any, **environment: str) -> Any:
 
 
 def run(main: Callable[[], None], once: Callable[..., Any]) -> None:
-    """What a script does: `main`, or `once` if it was asked."""
+    """Run a script: `main`, or `once` if it was asked."""
     if sys.argv[1:2] == [ONCE]:
         print(json.dumps(once(*json.loads(sys.argv[2]))))
     else:
@@ -70,7 +70,7 @@ def children(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int, *, with_ended_children: bool = False) -> float:
-    """Of all threads of a process; 0 where there is none of that id."""
+    """Of all threads of a process; 0 if there is none of that id."""
     with suppress(OSError):
         times = _stat(pid)[11:15]
         return sum(map(int, times if with_ended_children else times[:2])) / TICKS

@@ -52,12 +52,12 @@ def build(results: Path) -> Page:
 
 
 def mark(data: Any) -> str:
-    """What a picture carries to tell which data it shows."""
+    """The mark of a picture of this data."""
     return hashlib.blake2b(json.dumps(data).encode(), digest_size=16).hexdigest()
 
 
 def problems(page: Page, path: Path) -> list[str]:
-    """What on the disk is not what the results say."""
+    """The files that differ from the results."""
     found = []
     if not path.exists() or path.read_text() != page.text():
         found.append(f"{path.name} is not the page of the results")

@@ -28,7 +28,7 @@ import postgresql_server
 ENGINES = ("mariadb", "postgresql", "sqlite", "duckdb")
 
 MEMORY = "2G"
-"""What a server caches: all tables of the full size but the largest indexes."""
+"""The cache of a server: all tables of the full size but the largest indexes."""
 
 
 @dataclass
@@ -40,8 +40,8 @@ class Engine:
         url: Of its database.
         version: As it tells itself.
         pid: Of its server; None: it runs in the client.
-        directory: Where its data stays.
-        loaded: What each table holds: rows, seconds it took to load them, digest of its samples.
+        directory: Of its data.
+        loaded: Of each table: rows, seconds it took to load them, digest of its samples.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Engine:
         notes.write_text(json.dumps(self.loaded, indent=1))
 
     def aggregate(self, case: Case) -> float:
-        """Seconds of a plain aggregate over all rows on one connection: what the engine alone takes; it warms, too."""
+        """Seconds of a plain aggregate over all rows on one connection: the engine alone; it warms, too."""
         if case.cells:
             query = f"SELECT sample, COUNT(*), SUM(value) FROM {case.table} GROUP BY sample"
         else:
@@ -122,7 +122,7 @@ class Engine:
         return len(sample)
 
     def _settle(self, table: str) -> None:
-        """What an administrator does after a load, so that it does not happen while someone measures."""
+        """Maintenance after a load, as by an administrator, so that it does not happen during a measurement."""
         statement = {"postgresql": f"VACUUM ANALYZE {table}", "mariadb": f"ANALYZE TABLE {table}", "sqlite": "ANALYZE"}
         if self.name in statement:
             self.execute(statement[self.name])
@@ -134,7 +134,7 @@ def start(name: str, cache: Path) -> Iterator[Engine]:
 
     Args:
         name: As in `ENGINES`.
-        cache: Where the data directories are or will be; users of other names must be able to enter it.
+        cache: The parent of data directories; users of other names must be able to enter it.
     """
     directory = cache / name
     directory.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,6 @@ second epoch in the first turn, whose digest must be that of the table's samples
 `rowfeed.connect` and `rowfeed.Feed` alone. Nothing is kept.
 """
 
-
 from __future__ import annotations
 
 import argparse

@@ -1,4 +1,4 @@
-"""What rivals share that read whole windows as columns: rowfeed's own order, a scatter, read-ahead, batches."""
+"""The parts of rivals that read whole windows as columns: rowfeed's own order, a scatter, read-ahead, batches."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 CELLS_PER_QUERY = 400_000
 IDS_PER_QUERY = 65_536
-"""A query asks for no more: the ids' text stays below what engines take, and two queries keep two connections busy."""
+"""A query asks for no more: the ids' text stays below the engines' limits; two queries use two connections."""
 
 
 def plan(case: Case, count: int, seed: int) -> Plan:
@@ -37,7 +37,7 @@ def windows(case: Case, ids: Ids, seed: int) -> Iterator[Ids]:
     """The sample ids of each window of epoch 0, in the order of its batches.
 
     Args:
-        case: What is read.
+        case: The table.
         ids: All ids, ascending.
         seed: Of the order.
     """
@@ -126,7 +126,7 @@ def batches(job: Job, ids: Ids, read: Callable[[list[Ids]], Iterable[Columns]]) 
     """An epoch in rowfeed's order, one window read ahead.
 
     Args:
-        job: What is asked for.
+        job: The epoch.
         ids: All ids, ascending.
         read: Rows of the samples of some portions of ascending ids.
     """

@@ -5,10 +5,10 @@
 - `PROCESSES`: whether it starts processes of its own.
 - `version()`: the distributions that it uses, with their versions.
 - `supports(engine, case)`: None, or the reason why it cannot do that.
-- `start()` and `close()`, where it has processes that outlive an epoch.
+- `start()` and `close()`, if it has processes that outlive an epoch.
 - `batches(job)`: an epoch, as tuples of float32 arrays: `(x,)`, or `(x, label)`.
 
-Each does it as its own documentation would, or better where that is known to be slow. rowfeed is one of them.
+Each does it as its own documentation would, or better if that is known to be slow. rowfeed is one of them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WINDOWS = "blocks, a window of at most 131,072 mixed"
 
 
 def load(rival: str) -> ModuleType:
-    """The module of a rival; imports what it needs."""
+    """The module of a rival, with its imports."""
     return import_module(f"rivals.{rival}")
 
 

@@ -21,12 +21,12 @@ PROCESSES = False
 
 
 def version(engine: str) -> dict[str, str]:
-    """What it uses."""
+    """The distributions that it uses."""
     return versions(f"adbc-driver-{engine}", "adbc-driver-manager", "pyarrow", "numpy")
 
 
 def supports(engine: str, case: Case) -> str | None:
-    """What ADBC has a packaged driver for."""
+    """Engines with a packaged ADBC driver."""
     reasons = {
         "mariadb": "there is no packaged driver for MariaDB",
         "duckdb": "DuckDB is its own ADBC driver: see DuckDB + numpy",

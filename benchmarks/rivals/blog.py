@@ -19,12 +19,12 @@ PROCESSES = False
 
 
 def version(engine: str) -> dict[str, str]:
-    """What it uses."""
+    """The distributions that it uses."""
     return versions(*drivers.distributions(engine))
 
 
 def supports(engine: str, case: Case) -> str | None:
-    """What the post does: matrices of cells."""
+    """Matrices of cells, as in the post."""
     return None if case.cells else "it makes matrices of cells"
 
 

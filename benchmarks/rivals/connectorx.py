@@ -21,12 +21,12 @@ CONNECTIONS = 2
 
 
 def version(engine: str) -> dict[str, str]:
-    """What it uses."""
+    """The distributions that it uses."""
     return versions("connectorx", "pyarrow", "numpy")
 
 
 def supports(engine: str, case: Case) -> str | None:
-    """What connectorx has a driver for."""
+    """Engines with a connectorx driver."""
     return "it has no driver for DuckDB files" if engine == "duckdb" else None
 
 

@@ -21,7 +21,7 @@ PROCESSES = False
 
 
 def version(engine: str) -> dict[str, str]:
-    """What it uses."""
+    """The distributions that it uses."""
     return versions("duckdb", "pyarrow", "numpy")
 
 

@@ -18,7 +18,7 @@ PROCESSES = False
 
 
 def version(engine: str) -> dict[str, str]:
-    """What it uses."""
+    """The distributions that it uses."""
     return versions("datasets", "pandas", *drivers.distributions(engine, sqlalchemy=True))
 
 

@@ -22,7 +22,7 @@ CHUNK_ROWS = 100_000
 
 
 def version(engine: str) -> dict[str, str]:
-    """What it uses."""
+    """The distributions that it uses."""
     return versions("pandas", *drivers.distributions(engine, sqlalchemy=True))
 
 
@@ -40,7 +40,7 @@ def batches(job: Job) -> Batches:
         try:
             yield from cut(job.case, _whole_samples(job.case, chunks))
         finally:
-            connection.invalidate()  # where the epoch ends early, rows are left, which mysqlclient would trip over
+            connection.invalidate()  # if the epoch ends early, rows are left, which mysqlclient would trip over
 
 
 def _whole_samples(case: Case, chunks: Iterator[pd.DataFrame]) -> Iterator[Array]:

@@ -23,13 +23,13 @@ ORDER = "a buffer of at most 131,072 mixed"
 PROCESSES = True
 
 BLOCKS = 1
-"""Of the reading task: the default splits what it read into some hundred, each a task of its own."""
+"""Of the reading task: the default splits its rows into some hundred, each a task of its own."""
 
 BUFFER_BYTES = 64 * 2**20
 
 
 def version(engine: str) -> dict[str, str]:
-    """What it uses."""
+    """The distributions that it uses."""
     return versions("ray", *drivers.distributions(engine))
 
 

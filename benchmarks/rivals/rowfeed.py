@@ -16,7 +16,7 @@ DRIVERS = {"mariadb": "PyMySQL", "postgresql": "psycopg", "duckdb": "duckdb"}
 
 
 def version(engine: str) -> dict[str, str]:
-    """What it uses."""
+    """The distributions that it uses."""
     drivers = [DRIVERS[engine]] if engine in DRIVERS else []
     return {"rowfeed": rowfeed.__version__, **versions("numpy", "SQLAlchemy", *drivers)}
 

@@ -20,7 +20,7 @@ PROCESSES = False
 
 
 def version(engine: str) -> dict[str, str]:
-    """What it uses."""
+    """The distributions that it uses."""
     return versions("scDataset", "torch", "duckdb" if engine == "duckdb" else "connectorx")
 
 

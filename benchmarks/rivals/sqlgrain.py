@@ -21,12 +21,12 @@ PROCESSES = False
 
 
 def version(engine: str) -> dict[str, str]:
-    """What it uses."""
+    """The distributions that it uses."""
     return versions("sql-grain", "grain")
 
 
 def supports(engine: str, case: Case) -> str | None:
-    """What its documentation names."""
+    """The engines in its documentation."""
     return None if engine == "sqlite" else "it reads SQLite files only"
 
 

@@ -23,12 +23,12 @@ BUFFER_BYTES = 64 * 2**20
 
 
 def version(engine: str) -> dict[str, str]:
-    """What it uses."""
+    """The distributions that it uses."""
     return versions("tensorflow-cpu")
 
 
 def supports(engine: str, case: Case) -> str | None:
-    """What its documentation names."""
+    """The engines in its documentation."""
     return None if engine == "sqlite" else "it reads SQLite files only"
 
 

@@ -23,7 +23,7 @@ WORKERS = 2
 
 
 def version(engine: str) -> dict[str, str]:
-    """What it uses."""
+    """The distributions that it uses."""
     return versions("torch", *drivers.distributions(engine))
 
 
