@@ -119,7 +119,8 @@ def test_windows_are_those_of_a_feed(
     monkeypatch.setitem(cases.CASES, name, case)
     if batches_per_window:
         monkeypatch.setattr(windows, "DEFAULT_MEMORY_BYTES", 4 * case.sample_bytes * 7 * batches_per_window)
-    db = rowfeed.connect(f"sqlite:///{tmp_path / 'bench.db'}")
+    url = f"sqlite:///{tmp_path / 'bench.db'}"
+    db = rowfeed.connect(url)
     db.write(case.layout(), whole(case))
     x, y = case.layouts()
     feed = rowfeed.Feed(db, x=x, y=y, batch_size=7, memory_bytes=windows.DEFAULT_MEMORY_BYTES)
@@ -130,7 +131,7 @@ def test_windows_are_those_of_a_feed(
         chosen = np.isin(sample, np.concatenate(portions))
         return [[column[chosen] for column in (sample, *columns)]]
 
-    task = job.Job("sqlite", str(db.url), name, case.samples)
+    task = job.Job("sqlite", url, name, case.samples)
     found = list(windows.batches(task, feed.sample_ids, read))
     expected = [batch if isinstance(batch, tuple) else (batch,) for batch in feed]
     assert len(found) == len(expected)
