@@ -12,13 +12,17 @@ ARGS ?=
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow bench bench-quick servers lint format clean
+.PHONY: help demo docs test test-slow bench bench-quick servers lint format clean
 
 help:  ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
 demo: $(VENV)/demo  ## train on real digits from a SQLite file, or from URL=…; pictures and report in ./demo
 	$(BIN)/rowfeed demo --out $(OUT) $(if $(URL),--url '$(URL)') $(ARGS)
+
+docs: $(VENV)/demo  ## write docs/api.md from the docstrings, and draw the picture of an epoch's order
+	KERAS_BACKEND=jax $(BIN)/python docs/api.py
+	$(BIN)/python docs/order.py
 
 test: $(VENV)/test servers  ## run the tests: Keras on JAX and TensorFlow, and on torch where it is installed
 	KERAS_BACKEND=jax $(PYTEST) $(ARGS)

@@ -182,7 +182,8 @@ class Database:
 
         Example:
             ```python
-            db.write(grid, numpy.eye(4, dtype="float32")[None], ids=[7])
+            boards = rowfeed.Grid("BOARDS", sample="id", axes=("y", "x"), value="piece", shape=(8, 8))
+            db.write(boards, numpy.eye(8, dtype="float32")[None], ids=[7])
             ```
         """
         return write(self._address, layout, arrays, ids, if_exists)

@@ -20,7 +20,8 @@ class Samples:
 
     Example:
         ```python
-        rowfeed.Feed(db, x=grid, samples=rowfeed.Samples("users", "id", where="active = 1"))
+        users = rowfeed.Samples("USER_MATRIX_USERS", "user_id", where="cells > 0")
+        feed = rowfeed.Feed(db, x=grid, samples=users)
         ```
     """
 

@@ -49,7 +49,7 @@ class Columns(Layout):
 
     Example:
         ```python
-        label = rowfeed.Columns("labels", sample="user_id", columns="label", dtype="int64")
+        cells = rowfeed.Columns("USER_MATRIX_USERS", sample="user_id", columns="cells", dtype="int32")
         ```
     """
 
