@@ -1,9 +1,9 @@
-"""Users with a 4 x 4 matrix each: into a table, and from there through a denoising autoencoder.
+"""Users with a 4 × 4 matrix each: into a table, and from there through a denoising autoencoder.
 
     python examples/user_matrix.py [URL [USERS]]
 
-URL is any database that SQLAlchemy reaches, where the table USER_MATRIX is replaced. Default: a new SQLite file, and
-1,000 users.
+URL is any database that SQLAlchemy reaches, such as mysql+pymysql://user@host/game; a table USER_MATRIX in it is
+replaced. Default: a new SQLite file, and 1,000 users.
 """
 
 import os
