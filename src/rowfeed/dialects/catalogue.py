@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import abc
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 
+from rowfeed.dialects.gate import Gate
 from rowfeed.errors import SchemaError
-from rowfeed.request.catalogue import Catalogue
 from rowfeed.request.source import Source
 
 
-class Reflection(Catalogue, abc.ABC):
+class Reflection(Gate):
     """A catalogue by SQLAlchemy's reflection; an engine's session overrides what its own tells better."""
-
-    _connection: sa.Connection
-    _label: str
-
-    @abc.abstractmethod
-    def _translated(self) -> AbstractContextManager[None]:
-        """Turns errors of the driver into those of rowfeed."""
-
-    @abc.abstractmethod
-    def _execute(self, query: sa.Executable) -> sa.CursorResult[Any]:
-        """The gate through which statements go."""
-
-    @abc.abstractmethod
-    def _as_sent(self, compiled: sa.Compiled) -> str:
-        """A statement without parameters as the database sees it."""
 
     @cached_property
     def _indexes(self) -> dict[tuple[str | None, str], set[str]]:

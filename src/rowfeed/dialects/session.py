@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import suppress
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +16,7 @@ from rowfeed.access.failures import Failure, Translation
 from rowfeed.access.passwords import hide
 from rowfeed.dialects.catalogue import Reflection
 from rowfeed.dialects.storage import Storage
-from rowfeed.errors import ArgumentError, DataError, SchemaError
+from rowfeed.errors import DataError, SchemaError
 from rowfeed.request.plain_rows import to_columns
 from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Selection, Value
@@ -314,76 +314,3 @@ class Session(Storage, Reflection):
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         """Ids as the driver takes them for a column of such a kind."""
         return objects_of(ids, kind)
-
-    # Writing
-
-    def write(self, table: sa.Table, chunks: Iterator[tuple[list[Any], ...]], if_exists: str) -> int:
-        """Create the table and fill it, in one transaction.
-
-        Args:
-            table: What to create.
-            chunks: Rows as equally long lists, one per column of the table.
-            if_exists: `fail`, `append` or `replace`.
-
-        Returns:
-            How many rows were written.
-        """
-        written = 0
-        with self._translated(), self._transaction():
-            exists = sa.inspect(self._connection).has_table(table.name, schema=table.schema)
-            if exists and if_exists == "fail":
-                raise ArgumentError(
-                    f"expected no table {table.fullname!r} yet; got one in {self._label}. "
-                    'Pass if_exists="append" or "replace".'
-                )
-            if exists and if_exists == "replace":
-                table.drop(self._connection)
-            if not exists or if_exists == "replace":
-                table.create(self._connection)
-            for columns in chunks:
-                self._insert(table, columns)
-                written += len(columns[0])
-        return written
-
-    def _transaction(self) -> AbstractContextManager[Any]:
-        """A transaction that a new table is part of, where the engine can do that."""
-        return self._connection.begin()
-
-    @property
-    def engine_name(self) -> str:
-        """SQLAlchemy's name of the engine."""
-        return self._connection.dialect.name
-
-    @property
-    def product(self) -> str:
-        """The engine and its version, where SQLAlchemy knows it."""
-        version = getattr(self._connection.dialect, "server_version_info", None) or ()
-        return f"{self.engine_name} {'.'.join(map(str, version))}".strip()
-
-    @property
-    def driver(self) -> str:
-        """The driver and its version, where it tells."""
-        module = self._connection.dialect.loaded_dbapi
-        return f"{module.__name__} {getattr(module, '__version__', '')}".strip()
-
-    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
-        names = [column.name for column in table.columns]
-        rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-        if rows:
-            self._connection.execute(table.insert(), rows)
-
-    # The one gate through which statements go
-
-    def _execute(self, query: sa.Executable, parameters: dict[str, Any] | None = None) -> sa.CursorResult[Any]:
-        with self._translated():
-            return self._connection.execute(query, parameters or {})
-
-    def _as_sent(self, compiled: sa.Compiled) -> str:
-        """A statement without parameters as the database sees it: without what drivers take for placeholders."""
-        formats = self._connection.dialect.paramstyle in ("format", "pyformat")
-        return str(compiled).replace("%%", "%") if formats else str(compiled)
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        with self._translation(self._connection.dialect.loaded_dbapi.Error):
-            yield

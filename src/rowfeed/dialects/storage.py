@@ -1,8 +1,9 @@
-"""What `write` makes of ids and values: the types of columns, what is inserted, and what no column would keep."""
+"""How `write` fills a table: the types of its columns, what is inserted, and what no column would keep."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -10,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
+from rowfeed.dialects.gate import Gate
+from rowfeed.errors import ArgumentError
 from rowfeed.values.dates import is_date, unit_of
 from rowfeed.values.ids import IdKind, Ids, objects_of
 
 
-class Storage:
-    """Standard SQL's columns; an engine's session overrides what its own do otherwise."""
+class Storage(Gate):
+    """Standard SQL's columns and statements; an engine's session overrides what its own do otherwise."""
 
     storable_dates: ClassVar[dict[str, tuple[Any, Any]]] = {
         "M": (np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")),
@@ -65,3 +68,41 @@ class Storage:
     def table_options(self) -> dict[str, Any]:
         """Options of the table that `write` creates, as `sqlalchemy.Table` takes them."""
         return {}
+
+    def write(self, table: sa.Table, chunks: Iterator[tuple[list[Any], ...]], if_exists: str) -> int:
+        """Create the table and fill it, in one transaction.
+
+        Args:
+            table: What to create.
+            chunks: Rows as equally long lists, one per column of the table.
+            if_exists: `fail`, `append` or `replace`.
+
+        Returns:
+            How many rows were written.
+        """
+        written = 0
+        with self._translated(), self._transaction():
+            exists = sa.inspect(self._connection).has_table(table.name, schema=table.schema)
+            if exists and if_exists == "fail":
+                raise ArgumentError(
+                    f"expected no table {table.fullname!r} yet; got one in {self._label}. "
+                    'Pass if_exists="append" or "replace".'
+                )
+            if exists and if_exists == "replace":
+                table.drop(self._connection)
+            if not exists or if_exists == "replace":
+                table.create(self._connection)
+            for columns in chunks:
+                self._insert(table, columns)
+                written += len(columns[0])
+        return written
+
+    def _transaction(self) -> AbstractContextManager[Any]:
+        """A transaction that a new table is part of, where the engine can do that."""
+        return self._connection.begin()
+
+    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
+        names = [column.name for column in table.columns]
+        rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        if rows:
+            self._connection.execute(table.insert(), rows)

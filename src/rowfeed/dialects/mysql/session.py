@@ -10,10 +10,9 @@ bytewise here, since most collations take 'ab', 'AB' and 'ab ' for one.
 from __future__ import annotations
 
 import math
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -25,9 +24,11 @@ from rowfeed.access.address import Address
 from rowfeed.access.failures import Failure
 from rowfeed.dialects import session as generic
 from rowfeed.dialects.mysql import decoding, tls, wire
+from rowfeed.dialects.mysql.catalogue import InformationSchema
 from rowfeed.dialects.mysql.decoding import DECIMALS
+from rowfeed.dialects.mysql.server import server_of
 from rowfeed.dialects.mysql.statements import Template, template, type_of_ranges, wanted
-from rowfeed.dialects.mysql.storage import Storage, column_type
+from rowfeed.dialects.mysql.storage import Storage
 from rowfeed.errors import DependencyError
 from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Selection, Value
@@ -48,17 +49,11 @@ TRANSIENT = {1040, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4
 TIMEOUT = {1969, 3024}
 """A statement took longer than it may: MariaDB's and MySQL's code."""
 
-STATEMENT_BYTES = 2**20
-"""A statement is not longer, even where the server would take it."""
-
-LITERAL_BYTES = 25
-"""A number in a statement, at most, with its comma: a sign, 17 digits and an exponent."""
-
 FLOAT, BIT = 4, 16
 """Types of columns, as drivers number them, that are not read as they are."""
 
 
-class Session(Storage, generic.Session):
+class Session(Storage, InformationSchema, generic.Session):
     """A session on a MariaDB or MySQL server."""
 
     remote = True
@@ -66,6 +61,7 @@ class Session(Storage, generic.Session):
     def __init__(self, connection: sa.Connection, address: Address) -> None:
         super().__init__(connection, address)
         self._driver = connection.connection.driver_connection
+        self._server = server_of(connection.dialect)
         self._wire = wire.find(self._driver)
         self._types: dict[Selection, list[int]] = {}
         self._templates: dict[tuple[Selection, str], Template | None] = {}
@@ -119,24 +115,11 @@ class Session(Storage, generic.Session):
         self._connection.exec_driver_sql("SET SESSION autocommit = 1")
         self._connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
         self._connection.exec_driver_sql("SET SESSION time_zone = '+00:00'")  # a TIMESTAMP is an instant
-        seconds = self._query_limit_s
-        limit = f"max_statement_time = {seconds:f}" if self._is_mariadb else f"max_execution_time = {seconds * 1e3:.0f}"
-        self._connection.exec_driver_sql(f"SET SESSION {limit}")
-
-    @cached_property
-    def _packet(self) -> int:
-        """How long a statement may be, in bytes."""
-        packet = int(self._connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one())
-        return min(STATEMENT_BYTES, packet - 1)
+        self._connection.exec_driver_sql(f"SET SESSION {self._server.limit(self._query_limit_s)}")
 
     def _ranges(self, request: Request) -> str:
-        """The type of the ends of a request's ranges; empty where it asks for ids. MySQL's were not measured."""
-        has_json_table = self._is_mariadb and (self._connection.dialect.server_version_info or ()) >= (10, 6)
-        return type_of_ranges(request) if has_json_table else ""
-
-    @property
-    def _is_mariadb(self) -> bool:
-        return bool(getattr(self._connection.dialect, "is_mariadb", False))
+        """The type of the ends of a request's ranges; empty if it asks for ids."""
+        return type_of_ranges(request) if self._server.joins_ranges else ""
 
     def close(self) -> None:
         if self._connection.closed:
@@ -155,50 +138,13 @@ class Session(Storage, generic.Session):
         self._interrupted = True
         wire.shut_down(self._driver)
 
-    # The catalogue, which a right to SELECT opens, also for views, and which takes any name; reflection parses DDL
-
-    def _column_names(self, inspector: sa.Inspector, schema: str | None, table: str) -> list[str]:
-        found = self._catalogue("columns", "column_name", schema, table, "1 = 1 ORDER BY ordinal_position")
-        if not found:
-            raise sa.exc.NoSuchTableError(table)
-        return found
-
-    def primary_key(self, source: Source) -> tuple[str, ...]:
-        if source.name is None:
-            return ()
-        key = "index_name = 'PRIMARY' ORDER BY seq_in_index"
-        return tuple(self._catalogue("statistics", "column_name", *source.name, key))
-
-    def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
-        usable = "seq_in_index = 1 AND index_type IN ('BTREE', 'HASH') AND column_name IS NOT NULL"
-        return set(self._catalogue("statistics", "column_name", schema, table, usable))
-
-    def _catalogue(self, view: str, column: str, schema: str | None, table: str, condition: str = "1 = 1") -> list[str]:
-        """What information_schema says of a table; nothing where there is none."""
-        rows = sa.table(view, schema="information_schema")
-        query: sa.Select[Any] = sa.select(sa.literal_column(column)).select_from(rows)
-        query = query.where(
-            sa.literal_column("table_schema") == sa.func.coalesce(schema, sa.func.database()),
-            sa.literal_column("table_name") == table,
-            sa.literal_column(condition),
-        )
-        return [str(name) for name in self._execute(query).scalars()]
-
     # Ids
 
     def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any] | None:
-        collation = self._exact_collation
+        collation = self._server.exact_collation
         if collation is None:
             return None
         return sa.func.convert(column.op("USING")(sa.literal_column("utf8mb4"))).collate(collation)
-
-    @property
-    def _exact_collation(self) -> str | None:
-        """The collation of utf8mb4 that keeps all strings apart, trailing spaces included; None on old servers."""
-        version = self._connection.dialect.server_version_info or ()
-        if self._is_mariadb:
-            return "utf8mb4_nopad_bin" if version >= (10, 2) else None
-        return "utf8mb4_0900_bin" if version >= (8, 0, 17) else None
 
     def sample_ids(self, source: Source, column: str) -> Ids:
         if self._wire is None or self._plain_rows or self.sample_kind(source, column) is not IdKind.INTEGERS:
@@ -225,7 +171,7 @@ class Session(Storage, generic.Session):
     def sample_kind(self, source: Source, column: str) -> IdKind | None:
         """UUIDs come as text, and are told from it by what they equal."""
         kind = super().sample_kind(source, column)
-        if kind is not IdKind.TEXT or not self._is_mariadb:
+        if kind is not IdKind.TEXT or not self._server.has_uuids:
             return kind
         name = source.select({"sample": column}).subquery("r").c.sample
         same = name == sa.func.replace(name, sa.literal_column("'-'"), sa.literal_column("''"))
@@ -337,63 +283,9 @@ class Session(Storage, generic.Session):
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         return objects_of(ids, IdKind.TEXT if kind is IdKind.UUIDS else kind)
 
-    # Writing
-
-    def write(self, table: sa.Table, chunks: Iterator[tuple[list[Any], ...]], if_exists: str) -> int:
-        """Fill a new table under a name of its own, and rename it when it is complete.
-
-        CREATE TABLE is no part of a transaction here: so a failure leaves no half table, and `replace` no gap.
-        """
-        for column in table.columns:
-            column.type = column_type(column.type, self._exact_collation)
-        with self._translated():
-            exists = sa.inspect(self._connection).has_table(table.name, schema=table.schema)
-            self._connection.rollback()
-            if exists and if_exists != "replace":
-                return super().write(table, chunks, if_exists)
-            new = table.to_metadata(sa.MetaData(), name=f"rowfeed_{secrets.token_hex(8)}")
-            old = table.to_metadata(sa.MetaData(), name=f"rowfeed_{secrets.token_hex(8)}")
-            try:
-                written = super().write(new, chunks, "fail")
-                self._rename((table, old), (new, table)) if exists else self._rename((new, table))
-            except BaseException:
-                new.drop(self._connection, checkfirst=True)
-                raise
-            old.drop(self._connection, checkfirst=True)
-            self._connection.commit()
-        return written
-
-    def _rename(self, *pairs: tuple[sa.Table, sa.Table]) -> None:
-        name = self._connection.dialect.identifier_preparer.format_table
-        self._connection.exec_driver_sql(
-            f"RENAME TABLE {', '.join(f'{name(before)} TO {name(after)}' for before, after in pairs)}"
-        )
-
     @property
     def product(self) -> str:
-        return super().product.replace("mysql", "mariadb") if self._is_mariadb else super().product
-
-    def table_options(self) -> dict[str, Any]:
-        return {f"{self.engine_name}_engine": "InnoDB", f"{self.engine_name}_charset": "utf8mb4"}
-
-    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
-        """Many rows in one INSERT: numbers as literals, all else through the driver, which quotes it.
-
-        The statement is put together here: SQLAlchemy names parameters after columns, whose names may be anything.
-        """
-        dialect = self._connection.dialect
-        names = ", ".join(map(dialect.identifier_preparer.format_column, table.columns))
-        insert = f"INSERT INTO {dialect.identifier_preparer.format_table(table)} ({names}) VALUES "  # noqa: S608
-        rows = list(zip(*columns, strict=True))
-        if rows and all(isinstance(value, (int, float)) for value in rows[0]):  # a column is of one type
-            row = f"({','.join(['%r'] * len(columns))})"
-            step = max(1, (self._packet - len(insert.encode())) // (LITERAL_BYTES * len(columns)))
-            for start in range(0, len(rows), step):
-                values = ",".join(map(row.__mod__, rows[start : start + step]))
-                self._connection.exec_driver_sql(insert + values)
-        elif rows:
-            marks = ", ".join(["?" if dialect.paramstyle == "qmark" else "%s"] * len(columns))
-            self._connection.exec_driver_sql(f"{insert}({marks})", rows)
+        return super().product.replace(self.engine_name, self._server.product)
 
 
 def _double(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +14,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from rowfeed.dialects import storage
+from rowfeed.dialects.mysql.server import Server
 from rowfeed.values.dates import clock
+
+STATEMENT_BYTES = 2**20
+"""A statement is not longer, even where the server would take it."""
+
+LITERAL_BYTES = 25
+"""A number in a statement, at most, with its comma: a sign, 17 digits and an exponent."""
 
 
 def column_type(given: Any, collation: str | None) -> Any:
@@ -29,7 +38,15 @@ def column_type(given: Any, collation: str | None) -> Any:
 
 
 class Storage(storage.Storage):
-    """The part of a session that knows what the server's columns keep."""
+    """The part of a session that knows what the server's columns keep, and how to fill them."""
+
+    _server: Server
+
+    @cached_property
+    def _packet(self) -> int:
+        """How long a statement may be, in bytes."""
+        packet = int(self._connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one())
+        return min(STATEMENT_BYTES, packet - 1)
 
     storable_dates: ClassVar = {
         **storage.Storage.storable_dates,
@@ -46,3 +63,55 @@ class Storage(storage.Storage):
         if values.dtype.kind == "u":
             return np.asarray(values > np.iinfo(np.int64).max)
         return super().unstorable(values)
+
+    def write(self, table: sa.Table, chunks: Iterator[tuple[list[Any], ...]], if_exists: str) -> int:
+        """Fill a new table under a name of its own, and rename it when it is complete.
+
+        CREATE TABLE is no part of a transaction here: so a failure leaves no half table, and `replace` no gap.
+        """
+        for column in table.columns:
+            column.type = column_type(column.type, self._server.exact_collation)
+        with self._translated():
+            exists = sa.inspect(self._connection).has_table(table.name, schema=table.schema)
+            self._connection.rollback()
+            if exists and if_exists != "replace":
+                return super().write(table, chunks, if_exists)
+            new = table.to_metadata(sa.MetaData(), name=f"rowfeed_{secrets.token_hex(8)}")
+            old = table.to_metadata(sa.MetaData(), name=f"rowfeed_{secrets.token_hex(8)}")
+            try:
+                written = super().write(new, chunks, "fail")
+                self._rename((table, old), (new, table)) if exists else self._rename((new, table))
+            except BaseException:
+                new.drop(self._connection, checkfirst=True)
+                raise
+            old.drop(self._connection, checkfirst=True)
+            self._connection.commit()
+        return written
+
+    def _rename(self, *pairs: tuple[sa.Table, sa.Table]) -> None:
+        name = self._connection.dialect.identifier_preparer.format_table
+        self._connection.exec_driver_sql(
+            f"RENAME TABLE {', '.join(f'{name(before)} TO {name(after)}' for before, after in pairs)}"
+        )
+
+    def table_options(self) -> dict[str, Any]:
+        return {f"{self.engine_name}_engine": "InnoDB", f"{self.engine_name}_charset": "utf8mb4"}
+
+    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
+        """Many rows in one INSERT: numbers as literals, all else through the driver, which quotes it.
+
+        The statement is put together here: SQLAlchemy names parameters after columns, whose names may be anything.
+        """
+        dialect = self._connection.dialect
+        names = ", ".join(map(dialect.identifier_preparer.format_column, table.columns))
+        insert = f"INSERT INTO {dialect.identifier_preparer.format_table(table)} ({names}) VALUES "  # noqa: S608
+        rows = list(zip(*columns, strict=True))
+        if rows and all(isinstance(value, (int, float)) for value in rows[0]):  # a column is of one type
+            row = f"({','.join(['%r'] * len(columns))})"
+            step = max(1, (self._packet - len(insert.encode())) // (LITERAL_BYTES * len(columns)))
+            for start in range(0, len(rows), step):
+                values = ",".join(map(row.__mod__, rows[start : start + step]))
+                self._connection.exec_driver_sql(insert + values)
+        elif rows:
+            marks = ", ".join(["?" if dialect.paramstyle == "qmark" else "%s"] * len(columns))
+            self._connection.exec_driver_sql(f"{insert}({marks})", rows)

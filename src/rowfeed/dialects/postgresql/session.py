@@ -14,7 +14,6 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from decimal import Decimal
 from importlib.util import find_spec
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -45,6 +44,7 @@ from rowfeed.dialects.postgresql.query import (
     samples_in,
     tried_ids,
 )
+from rowfeed.dialects.postgresql.storage import Storage
 from rowfeed.dialects.skip_scan import skip_scan
 from rowfeed.errors import DatabaseError
 from rowfeed.request.plain_rows import to_columns
@@ -54,7 +54,7 @@ from rowfeed.request.source import Source
 from rowfeed.values.ids import IdKind, Ids, sort_ids
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    pass
 
 CONNECT_S = 15
 """How long connecting may take, where `timeout_s` does not say less."""
@@ -89,7 +89,7 @@ PROTECTION = {
 }
 
 
-class Session(generic.Session):
+class Session(Storage, generic.Session):
     """A session on a PostgreSQL server."""
 
     remote = True
@@ -308,76 +308,6 @@ class Session(generic.Session):
             rows, wanted = request.selection.subquery, ranges()
             query = query.select_from(wanted.join(rows, rows.c.sample.between(wanted.c.low, wanted.c.high)))
             yield query, bound_ids(request, self._kind(request), ranged=True)
-
-    # Writing
-
-    has_uuids = True
-
-    def key_objects(self, ids: Ids, kind: IdKind) -> list[Any]:
-        objects = super().key_objects(ids, kind)
-        return [Decimal(number) for number in objects] if ids.dtype == np.uint64 else objects
-
-    def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Integers end at 2^63 - 1."""
-        if values.dtype.kind == "u":
-            return np.asarray(values > np.iinfo(np.int64).max)
-        return super().unstorable(values)
-
-    def write(self, table: sa.Table, chunks: Iterator[tuple[list[Any], ...]], if_exists: str) -> int:
-        for column in table.columns:
-            if isinstance(column.type, sa.String):
-                column.type = sa.Text(collation="C")  # compares bytewise, as feeds do
-        return super().write(table, chunks, if_exists)
-
-    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
-        if not self._binary:
-            super()._insert(table, columns)
-            return
-        import psycopg.sql
-
-        name = psycopg.sql.Identifier(*(part for part in (table.schema, table.name) if part))
-        names = psycopg.sql.SQL(", ").join(psycopg.sql.Identifier(column.name) for column in table.columns)
-        statement = psycopg.sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(name, names)
-        with self._translated(), self._driver.cursor() as cursor, cursor.copy(statement) as copy:
-            if not all(COPY_TYPES[type(column.type)][1] for column in table.columns):
-                copy.set_types([COPY_TYPES[type(column.type)][0] for column in table.columns])
-                for row in zip(*columns, strict=True):
-                    copy.write_row(row)
-            elif columns[0]:
-                copy.write(_copy_binary(table, columns))
-
-
-COPY_TYPES: dict[type[Any], tuple[str, str]] = {
-    sa.Text: ("text", ""),
-    sa.LargeBinary: ("bytea", ""),
-    sa.UUID: ("uuid", ""),
-    sa.Numeric: ("numeric", ""),
-    sa.Date: ("date", ""),
-    sa.DateTime: ("timestamp", ""),
-    sa.Time: ("time", ""),
-    sa.SmallInteger: ("int2", ">i2"),
-    sa.Integer: ("int4", ">i4"),
-    sa.BigInteger: ("int8", ">i8"),
-    sa.REAL: ("float4", ">f4"),
-    sa.Double: ("float8", ">f8"),
-}
-"""How PostgreSQL calls the types of the columns that `write` creates, and numpy those of fixed width."""
-
-
-def _copy_binary(table: sa.Table, columns: tuple[list[Any], ...]) -> bytes:
-    """Rows of numbers in the format of COPY BINARY: the number of fields, then the length and bytes of each.
-
-    Source: postgresql.org/docs/current/sql-copy.html, "Binary Format".
-    """
-    kinds = [COPY_TYPES[type(column.type)][1] for column in table.columns]
-    fields = [(f"{part}{i}", ">i4" if part == "n" else kind) for i, kind in enumerate(kinds) for part in "nv"]
-    rows = np.empty(len(columns[0]), [("fields", ">i2"), *fields])
-    rows["fields"] = len(columns)
-    for i, (kind, column) in enumerate(zip(kinds, columns, strict=True)):
-        rows[f"n{i}"] = np.dtype(kind).itemsize
-        rows[f"v{i}"] = column
-    header = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-    return header + rows.tobytes() + b"\xff\xff"
 
 
 def _too_large(error: DatabaseError) -> bool:

@@ -1,0 +1,51 @@
+"""The one gate through which statements go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from rowfeed.access.failures import Translation
+
+
+class Gate:
+    """An open connection, whose errors are rowfeed's own."""
+
+    _connection: sa.Connection
+    _translation: Translation
+    _label: str
+    """How messages call the database."""
+
+    @property
+    def engine_name(self) -> str:
+        """SQLAlchemy's name of the engine."""
+        return self._connection.dialect.name
+
+    @property
+    def product(self) -> str:
+        """The engine and its version, where SQLAlchemy knows it."""
+        version = getattr(self._connection.dialect, "server_version_info", None) or ()
+        return f"{self.engine_name} {'.'.join(map(str, version))}".strip()
+
+    @property
+    def driver(self) -> str:
+        """The driver and its version, where it tells."""
+        module = self._connection.dialect.loaded_dbapi
+        return f"{module.__name__} {getattr(module, '__version__', '')}".strip()
+
+    def _execute(self, query: sa.Executable, parameters: dict[str, Any] | None = None) -> sa.CursorResult[Any]:
+        with self._translated():
+            return self._connection.execute(query, parameters or {})
+
+    def _as_sent(self, compiled: sa.Compiled) -> str:
+        """A statement without parameters as the database sees it: without what drivers take for placeholders."""
+        formats = self._connection.dialect.paramstyle in ("format", "pyformat")
+        return str(compiled).replace("%%", "%") if formats else str(compiled)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        with self._translation(self._connection.dialect.loaded_dbapi.Error):
+            yield

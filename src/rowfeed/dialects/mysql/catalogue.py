@@ -1,0 +1,44 @@
+"""What MariaDB and MySQL say of their tables.
+
+From information_schema, which a right to SELECT opens, also for views, and which takes any name; reflection parses DDL.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from rowfeed.dialects.catalogue import Reflection
+from rowfeed.request.source import Source
+
+
+class InformationSchema(Reflection):
+    """The part of a session that knows the server's catalogue."""
+
+    def _column_names(self, inspector: sa.Inspector, schema: str | None, table: str) -> list[str]:
+        found = self._catalogue("columns", "column_name", schema, table, "1 = 1 ORDER BY ordinal_position")
+        if not found:
+            raise sa.exc.NoSuchTableError(table)
+        return found
+
+    def primary_key(self, source: Source) -> tuple[str, ...]:
+        if source.name is None:
+            return ()
+        key = "index_name = 'PRIMARY' ORDER BY seq_in_index"
+        return tuple(self._catalogue("statistics", "column_name", *source.name, key))
+
+    def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
+        usable = "seq_in_index = 1 AND index_type IN ('BTREE', 'HASH') AND column_name IS NOT NULL"
+        return set(self._catalogue("statistics", "column_name", schema, table, usable))
+
+    def _catalogue(self, view: str, column: str, schema: str | None, table: str, condition: str = "1 = 1") -> list[str]:
+        """What information_schema says of a table; nothing where there is none."""
+        rows = sa.table(view, schema="information_schema")
+        query: sa.Select[Any] = sa.select(sa.literal_column(column)).select_from(rows)
+        query = query.where(
+            sa.literal_column("table_schema") == sa.func.coalesce(schema, sa.func.database()),
+            sa.literal_column("table_name") == table,
+            sa.literal_column(condition),
+        )
+        return [str(name) for name in self._execute(query).scalars()]
