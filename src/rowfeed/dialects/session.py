@@ -41,6 +41,18 @@ class Session(Storage, Reflection):
     """One open connection. It belongs to the thread that opened it; only `interrupt` may be called from another.
 
     Use as a context manager: leaving it closes the connection.
+
+    This class reads any engine that SQLAlchemy knows. The session of an engine overrides its hooks, and nothing else:
+
+    - *Connecting*: `refuse` and `failure` judge a URL and an error; `_engine`, `_driver_connect` and `_protect` open a
+      session that only reads; `interrupt` and `close` end it; `remote` and `streams` say what lies between.
+    - *Catalogue*: `_column_names`, `_leading_columns`, `primary_key`; `indexed`, `missing_index`.
+    - *Ids*: `sample_kind`, `sample_ids`, `id_ends`; `_bytewise`, for text; `_ordered`, for what puts rows in order.
+    - *Reading*: `_read_columns` is the engine's fast way, or None when plain rows have to be read: `_read_rows`, with
+      `_row_columns` and `_bound`. `_most_column_ids` and `_most_plain_ids` say how many ids a statement of each takes.
+    - *Writing*: `write`, `_transaction`, `_insert`, `table_options`; `key_type`, `key_objects`, `has_uuids`;
+      `value_objects`, `clock_objects`, `unstorable`, `storable_dates`.
+    - *For people*: `product`.
     """
 
     remote = False

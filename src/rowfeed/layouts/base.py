@@ -32,7 +32,18 @@ ROWS_AT_A_TIME = 4_096
 
 
 class Layout(abc.ABC):
-    """How database rows become one array per sample."""
+    """How database rows become one array per sample.
+
+    A layout is a dataclass in a file of its own, `@dataclass(frozen=True, eq=False)`: what it is made with are its
+    fields, and it compares by them. It gives the attributes below, and says
+
+    - what to ask for: `selection`, from what a catalogue tells;
+    - how to put the answer into arrays: `empty` and `scatter`;
+    - for `db.write`, the way back: `unload`.
+
+    Value columns come as arrays of numbers, dates, text or bytes (`rowfeed.values.kinds`). A layout that depends on the
+    order of a sample's rows asks for the columns that order them as further values (`Catalogue.ordering`).
+    """
 
     source: Source
     """The rows."""
