@@ -6,8 +6,8 @@
 2. *Whether `fit` has another epoch to go.* Its local variables `epoch`, before the first epoch `initial_epoch`, and
    `epochs`. If they cannot be found, the first window of a next epoch is read in any case.
 
-Seen on Keras 3.11.3, 3.13.0 and 3.15.1, with JAX, TensorFlow and torch. Where it is missing, a warning says so
-once, and training goes on: more may be read ahead than is used, but no batch is another one.
+Seen on JAX with Keras 3.11.3, 3.13.2 and 3.15.1, on TensorFlow and torch with 3.15.1. If it is missing, a warning says
+so once, and training goes on: more may be read ahead than is used, but no batch is another one.
 """
 
 from __future__ import annotations
