@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import rowfeed
+from rowfeed.reading.batches import COUNTED
 from rowfeed.reading.stats import Counters, Stats
 
 SHAPE = {"sample": "id", "axes": ("x", "y"), "value": "v", "shape": (2, 2)}
@@ -41,10 +42,54 @@ def test_an_epoch_counts_each_row_once(feed):
         assert (done.windows, done.samples, done.rows, done.retries) == (4, 60, 120, 0), epoch
         assert done.bytes == 120 * (4 + 4 + 4)
         assert done.requests >= 4
+        assert done.batches == 8
         assert done.query_s > 0
+        assert done.query_cpu_s > 0
+        assert 0 < done.cut_s < 1
+        assert done.transform_s == 0
         assert done.scatter_s > 0
         assert done.training_waited_s > 0
     assert all(part.stats() == Stats() for part in feed.split(0.5, 0.5))
+
+
+@pytest.mark.parametrize("last_batch", ["keep", "drop", "pad"])
+def test_every_batch_is_counted(feed, last_batch):
+    """Of windows longer than are counted at a time, from the middle of one on, and of the next epoch too."""
+    grid = rowfeed.Grid("T", **SHAPE)
+    whole = rowfeed.Feed(feed._options.db, grid, grid, samples=range(503), batch_size=2, last_batch=last_batch)
+    assert len(whole) > 3 * COUNTED
+    list(whole.batches(0, start=70))
+    assert whole.stats().batches == len(whole) - 70
+    batches = whole.running(0, 0, lambda: True)
+    before = whole.stats()
+    for number, _ in enumerate(batches):
+        assert 0 <= number + 1 - (whole.stats() - before).batches < COUNTED
+    with batches.following() as following:
+        next(following)
+        assert (whole.stats() - before).batches == len(whole) + 1
+
+
+def test_the_transform_is_timed_apart(feed):
+    """What it takes is not cutting, and no window is waited for meanwhile."""
+
+    def slow(batch, rng):
+        end = time.perf_counter() + 0.005
+        while time.perf_counter() < end:
+            pass
+        return batch
+
+    slowed = feed.replace(transform=slow)
+    start = time.perf_counter()
+    list(slowed)
+    elapsed, done = time.perf_counter() - start, slowed.stats()
+    assert done.transform_s >= 8 * 0.005
+    assert done.transform_s + done.training_waited_s <= elapsed
+
+
+def test_differences_add_up():
+    """Of two stretches, what happened in both."""
+    first, second, third = Stats(), Stats(rows=3, cut_s=0.5), Stats(rows=5, cut_s=0.75)
+    assert (second - first) + (third - second) == third - first
 
 
 def test_readers_wait_for_a_slow_training(feed):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 class Stats:
     """What a feed has read, and who waited for whom. Made by `Feed.stats`.
 
-    The difference of two snapshots is what happened between them: `feed.stats() - before`.
+    The difference of two snapshots is what happened between them: `feed.stats() - before`. Differences add up.
 
     Args:
         windows: Windows that were read to their end.
@@ -20,8 +20,14 @@ class Stats:
         rows: Rows of the answers.
         bytes: Of the answers as columns: numbers of samples and cells, and values.
         query_s: Seconds from asking the database to having columns, summed over connections.
+        query_cpu_s: CPU seconds of the reading threads among them: decoding, and what an engine inside the process
+            does on the thread that asks it.
         scatter_s: Seconds of putting columns into windows, summed over connections.
-        training_waited_s: Seconds that whoever iterates waited for a window.
+        batches: Batches that were handed out, counted some at a time, and exactly at the end of each window.
+        cut_s: Seconds of cutting them out of their windows, without the transform: one of those that are counted at a
+            time is timed, and stands for them.
+        transform_s: Seconds of their `transform`.
+        training_waited_s: Seconds that whoever iterates waited for a window. Cutting and the transform come on top.
         readers_waited_s: Seconds that reading threads waited for room in memory, summed over them.
         throttled_s: Seconds that reading threads paused for `throttle`, summed over them.
     """
@@ -33,10 +39,17 @@ class Stats:
     rows: int = 0
     bytes: int = 0
     query_s: float = 0.0
+    query_cpu_s: float = 0.0
     scatter_s: float = 0.0
+    batches: int = 0
+    cut_s: float = 0.0
+    transform_s: float = 0.0
     training_waited_s: float = 0.0
     readers_waited_s: float = 0.0
     throttled_s: float = 0.0
+
+    def __add__(self, other: Stats) -> Stats:
+        return Stats(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Stats)})
 
     def __sub__(self, earlier: Stats) -> Stats:
         return Stats(**{f.name: getattr(self, f.name) - getattr(earlier, f.name) for f in fields(Stats)})

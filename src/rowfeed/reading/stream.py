@@ -86,7 +86,7 @@ class Stream:
 
     def _cut(self, windows: Iterator[Window], epoch: int, start: int, goes_on: bool = False) -> Batches:
         readers = Prefetcher(windows, self._reader, self.connections, self.counters, self.address.throttle)
-        return Batches(readers, self.structure, self.plan, epoch, start, self.transform, goes_on)
+        return Batches(readers, self.structure, self.plan, epoch, start, self.transform, goes_on, self.counters)
 
     def _reader(self) -> Reader:
         return Reader(self.address, counters=self.counters)

@@ -98,9 +98,9 @@ class Window:
         self.arrays = []
 
     def _fill(self, reader: Reader, read: Read, index: int, slots: Positions) -> Cost:
-        session, began = reader.session, time.perf_counter()
+        session, began, cpu = reader.session, time.perf_counter(), time.thread_time()
         data = session.read(Request(read.selection, self._ids[self._positions[slots]]))
-        answered = time.perf_counter()
+        answered, cpu_s = time.perf_counter(), time.thread_time() - cpu
         array = self.arrays[index]
         for which, portion in data.portions():
             if self._blanks:
@@ -114,6 +114,7 @@ class Window:
             rows=rows,
             bytes=data.sample.nbytes + data.cell.nbytes + value_bytes,
             query_s=answered - began,
+            query_cpu_s=cpu_s,
             scatter_s=time.perf_counter() - answered,
         )
         return Cost(began, answered - began, max(rows, read.scan.rows if read.scan else 0))
