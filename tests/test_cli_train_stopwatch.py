@@ -24,19 +24,25 @@ def db(tmp_path):
 
 def test_the_stopwatch_times_training_alone(db):
     """There is a lap an epoch, without its validation; waiting is a share of it; the first does not count."""
-    from rowfeed.cli.train.stopwatch import Lap, Stopwatch, TimedFeed
+    from rowfeed.cli.train.stopwatch import Lap, Stopwatch
 
     grid = rowfeed.Grid("T", **SHAPE)
     feed = rowfeed.Feed(db, x=grid, y=grid, samples=range(60), batch_size=8)
-    timed, judged = TimedFeed(feed), TimedFeed(feed)
+    judged = feed.replace(shuffle=False)
     model = keras.Sequential([keras.layers.Dense(2)])
     model.compile("sgd", "mse")
-    watch = Stopwatch(timed)
-    model.fit(timed, validation_data=judged, epochs=3, verbose=0, callbacks=[watch])
+    watch = Stopwatch(feed)
+    model.fit(feed.to_keras(), validation_data=judged.to_keras(), epochs=3, verbose=0, callbacks=[watch])
     assert len(watch.laps) == 3
     assert watch.steady == watch.laps[1:]
-    assert all(lap.waited_s > 0 for lap in watch.laps)
-    assert judged.waited_s > 0
+    before = feed.stats().training_waited_s
+    watch.on_epoch_begin(3)
+    feed._counters.add(training_waited_s=0.25)
+    watch.on_test_begin()
+    feed._counters.add(training_waited_s=0.5)  # while validating, the next epoch's first window
+    watch.on_epoch_end(3)
+    assert watch.laps[3].waited_s == pytest.approx(0.25)
+    assert feed.stats().training_waited_s == pytest.approx(before + 0.75)
     watch.laps[:] = [Lap(9.0, 9.0), Lap(2.0, 0.5), Lap(4.0, 0.5), Lap(2.0, 1.0)]
     assert watch.samples_per_second(60) == 30
     assert watch.waiting_share == 0.25
@@ -44,12 +50,29 @@ def test_the_stopwatch_times_training_alone(db):
     assert watch.steady == [Lap(9.0, 9.0)]
 
 
-def test_what_goes_wrong_is_kept(db):
-    """The error of a read is kept with its type, whatever the framework makes of it."""
-    from rowfeed.cli.train.stopwatch import TimedFeed
+def test_the_own_error_is_raised(db):
+    """Whatever the framework makes of it: of a row that breaks the layout, of training or of validation samples."""
+    from rowfeed.cli.train.training import fitting
 
-    timed = TimedFeed(rowfeed.Feed(db, rowfeed.Grid("T", **{**SHAPE, "shape": (1, 2)}), batch_size=60))
-    with pytest.raises(rowfeed.DataError) as raised:
-        timed[0]
-    assert timed.error is raised.value
-    assert timed.waited_s > 0
+    right, wrong = (rowfeed.Grid("T", **{**SHAPE, "shape": shape}) for shape in ((2, 2), (1, 2)))
+    feeds = [rowfeed.Feed(db, right, right, samples=range(60), batch_size=60)]
+    feeds.append(rowfeed.Feed(db, wrong, right, samples=range(60), batch_size=60))
+    for training, judged in (feeds, feeds[::-1]):
+        fed = training.to_keras(), judged.to_keras()
+        model = keras.Sequential([keras.layers.Lambda(lambda x: x), keras.layers.Dense(2)])
+        model.compile("sgd", "mse")
+        with pytest.raises(rowfeed.DataError, match=r"x must be in 0\.\.0"), fitting(*fed):
+            model.fit(fed[0], validation_data=fed[1], verbose=0)
+
+
+def test_another_error_stays(db):
+    """What is not the feed's is raised as it is, and no thread is left."""
+    import threading
+
+    from rowfeed.cli.train.training import fitting
+
+    fed = rowfeed.Feed(db, rowfeed.Grid("T", **SHAPE), batch_size=8).to_keras()
+    with pytest.raises(ZeroDivisionError), fitting(fed):
+        fed[0]
+        1 / 0  # noqa: B018
+    assert not [thread for thread in threading.enumerate() if thread.name == "rowfeed-reader"]

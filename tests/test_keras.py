@@ -367,6 +367,7 @@ def test_the_databases_error_is_readable(url, tmp_path):
     train = make_feed(url).to_keras()
     with pytest.raises(kind, match=wanted):
         recorder().fit(train, epochs=1, verbose=0)
+    assert isinstance(train.error, rowfeed.DataError)
     assert not readers_left()
 
 

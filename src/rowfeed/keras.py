@@ -56,8 +56,12 @@ class KerasFeed(keras.utils.PyDataset):
         stream: The batches of the feed.
     """
 
+    error: Exception | None
+    """The last error of reading or of the transform, in its own type; None if there was none. TensorFlow raises another."""
+
     def __init__(self, stream: Stream) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
+        self.error = None
         self._stream = stream
         self._lock = threading.Lock()
         self._caller: str | None = None
@@ -146,8 +150,10 @@ class KerasFeed(keras.utils.PyDataset):
             if batch is None:
                 self._batches = self._stream.running(self._epoch, number, self._more_epochs.is_set)
                 batch = next(self._batches)
-        except BaseException:
+        except BaseException as error:
             self._batches = None
+            if isinstance(error, Exception):
+                self.error = error
             raise
         batch = _for_keras(batch)
         self._kept = [*self._kept, batch] if number < PROBED else []

@@ -21,7 +21,7 @@ from rowfeed.database.database import Database
 from rowfeed.layouts.grid import Grid
 
 BESIDE_TRAINING = (
-    " TensorFlow gets them on a thread of its own, beside the training, so training waited for this long at most."
+    " TensorFlow takes batches on a thread of its own, beside the training, so training waited for this long at most."
 )
 
 
@@ -113,7 +113,7 @@ class Findings:
             Figure(
                 f"{training.stopwatch.waiting_share:.1%}",
                 "of the time waited for data",
-                f"Seconds that Keras spent in getting training batches from the feed ÷ all "
+                f"Seconds that a window of training samples was waited for, because it was not read yet ÷ all "
                 f"{sum(lap.seconds for lap in laps):.1f} seconds of training, without validation, in {which}." + beside,
             ),
             Figure(f"{training.seconds:.1f} s", "in fit", "From call to return, compiling and validation included."),

@@ -10,53 +10,37 @@ from typing import Any
 import keras
 
 from rowfeed.feed.feed import Feed
-from rowfeed.keras import KerasFeed
-
-
-class TimedFeed(KerasFeed):  # type: ignore[misc, unused-ignore]
-    """A feed for Keras that sums the seconds which Keras spends in getting batches, and keeps what went wrong.
-
-    JAX and torch get each batch on the thread that trains, so the sum is what training waited. TensorFlow gets it on
-    a thread of its own, beside the training: there the sum is the most that training can have waited.
-    """
-
-    def __init__(self, feed: Feed) -> None:
-        super().__init__(feed._stream)
-        self.waited_s = 0.0
-        self.error: Exception | None = None
-
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        start = time.perf_counter()
-        try:
-            return super().__getitem__(index)
-        except IndexError:
-            raise
-        except Exception as error:  # TensorFlow hands on another type and no cause
-            self.error = error
-            raise
-        finally:
-            self.waited_s += time.perf_counter() - start
 
 
 @dataclass(frozen=True)
 class Lap:
-    """The training part of one epoch, without its validation."""
+    """The training part of one epoch, without its validation.
+
+    Args:
+        seconds: All of it.
+        waited_s: Those among them in which a window was not read yet: `Stats.training_waited_s`. TensorFlow takes
+            batches on a thread of its own, beside the training: there it is the most that training can have waited.
+    """
 
     seconds: float
     waited_s: float
 
 
 class Stopwatch(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
-    """Times the training part of each epoch: from its begin to its validation."""
+    """Times the training part of each epoch: from its begin to its validation.
 
-    def __init__(self, feed: TimedFeed) -> None:
+    Args:
+        feed: What is trained on; not the feed of the validation.
+    """
+
+    def __init__(self, feed: Feed) -> None:
         super().__init__()
         self.laps: list[Lap] = []
         self._feed = feed
         self._start: tuple[float, float] | None = None
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._start = time.perf_counter(), self._feed.waited_s
+        self._start = time.perf_counter(), self._feed.stats().training_waited_s
 
     def on_test_begin(self, logs: Any = None) -> None:
         self._stop()
@@ -67,7 +51,8 @@ class Stopwatch(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
     def _stop(self) -> None:
         if self._start is not None:
             start, waited_s = self._start
-            self.laps.append(Lap(time.perf_counter() - start, self._feed.waited_s - waited_s))
+            now_s = self._feed.stats().training_waited_s
+            self.laps.append(Lap(time.perf_counter() - start, now_s - waited_s))
             self._start = None
 
     @property

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,10 @@ import keras
 import numpy as np
 
 from rowfeed.cli.train.recipe import Recipe
-from rowfeed.cli.train.stopwatch import Stopwatch, TimedFeed
+from rowfeed.cli.train.stopwatch import Stopwatch
 from rowfeed.errors import Error
 from rowfeed.feed.feed import Feed
-from rowfeed.keras import DenoisingAutoencoder
+from rowfeed.keras import DenoisingAutoencoder, KerasFeed
 from rowfeed.layouts.structure import Batch
 
 Say = Callable[[str], None]
@@ -75,25 +76,17 @@ def train(feed: Feed, shape: tuple[int, ...], recipe: Recipe, say: Say, terminal
     rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, len(training) * recipe.epochs)
     model.compile(keras.optimizers.Adam(rate), loss="mse")
 
-    timed, judged, before = TimedFeed(training), TimedFeed(validation), training.stats().rows
-    stopwatch, lines = Stopwatch(timed), [] if terminal else [Lines(recipe.epochs, say)]
+    fed, judged, before = training.to_keras(), validation.to_keras(), training.stats().rows
+    stopwatch, lines = Stopwatch(training), [] if terminal else [Lines(recipe.epochs, say)]
     start = time.perf_counter()
-    try:
+    with fitting(fed, judged):
         history = model.fit(
-            timed,
+            fed,
             validation_data=judged,
             epochs=recipe.epochs,
             callbacks=[stopwatch, *lines],
             verbose=1 if terminal else 0,
         )
-    except Exception as error:
-        cause = timed.error or judged.error
-        if cause is None or cause is error:
-            raise
-        raise cause from error
-    finally:
-        timed.close()
-        judged.close()
     seconds = time.perf_counter() - start
     losses = {name: [float(loss) for loss in history.history[name]] for name in ("loss", "val_loss")}
     if not np.isfinite(sum(losses["loss"] + losses["val_loss"])):
@@ -103,6 +96,21 @@ def train(feed: Feed, shape: tuple[int, ...], recipe: Recipe, say: Say, terminal
         )
     rows = training.stats().rows - before + validation.stats().rows
     return Training(model, training, validation, losses, rows, seconds, stopwatch)
+
+
+@contextmanager
+def fitting(*feeds: KerasFeed) -> Iterator[None]:
+    """Raise what went wrong with a feed as it is, which TensorFlow hides; at last, end the threads of all of them."""
+    try:
+        yield
+    except Exception as error:
+        cause = next((feed.error for feed in feeds if feed.error is not None), None)
+        if cause is None or cause is error:
+            raise
+        raise cause from error
+    finally:
+        for feed in feeds:
+            feed.close()
 
 
 class Lines(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
