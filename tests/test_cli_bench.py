@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +18,11 @@ from conftest import SERVERS, fresh
 from engines import ENGINES
 
 import rowfeed
-from rowfeed.cli.bench import bench
-from rowfeed.cli.bench import reading_costs as stages
-from rowfeed.cli.bench.bench import Bench
-from rowfeed.cli.bench.reading_costs import CutCosts, FeedRun, RequestCosts, cut_costs, request_costs, run_feed
-from rowfeed.cli.bench.verdict import Numbers, Training
+from rowfeed.cli.bench.bench import Bench, Result, lines, picture
+from rowfeed.cli.bench.runs import Watch, iterate
+from rowfeed.cli.bench.verdict import Facts, Tried, Verdict
 from rowfeed.cli.main import main
-from rowfeed.layouts.structure import Structure
-from rowfeed.plan.order import Plan
+from rowfeed.reading.stats import Stats
 
 matplotlib_image = pytest.importorskip("matplotlib.image")
 
@@ -48,234 +46,186 @@ def db(tmp_path):
 
 # The arithmetic of the verdict, on numbers that are made up
 
-REQUEST = RequestCosts(
-    samples=1_000,
-    rows=5_000.0,
-    request_s=0.06,
-    count_s=0.03,
-    wire_s=0.01,
-    decode_s=0.02,
-    scatter_s=0.005,
-    other_samples=500,
-    other_s=0.031,
-    first_s=0.1,
-    repeats=9,
+FACTS = Facts(
+    count=20_000,
+    batch_size=32,
+    window=8_000,
+    connections=2,
+    memory_bytes=2**28,
+    sample_bytes=64,
+    index=None,
     remote=True,
 )
-
-
-def run(connections, rate):
-    return FeedRun(connections, rate, 0.2, 4, 10_000, 10, 50_000, 1.0)
-
-
-NUMBERS = Numbers(
-    request=REQUEST,
-    cut=CutCosts(32, 32e-6, None, 120e-6),
-    feeds={1: run(1, 15_000.0), 2: run(2, 28_000.0)},
-    connections=2,
-    training=None,
-    count=20_000,
-    window=8_000,
-    batch_size=32,
-    sample_bytes=64,
-    values=1,
-    memory_bytes=2**28,
-    index=None,
+DID = Stats(  # two windows of 250 batches; a sample takes 30 µs of waiting for its answer, 20 of decoding, 5 of scatter
+    windows=2,
+    requests=16,
+    samples=16_000,
+    rows=80_000,
+    query_s=0.8,
+    query_cpu_s=0.32,
+    scatter_s=0.08,
+    batches=500,
+    cut_s=0.016,
+    training_waited_s=0.4,
 )
-TRAINING = Training(step_rate=5_000.0, larger_rate=5_500.0, fit_rate=4_900.0, waiting=0.001, measured=True)
+VERDICT = Verdict(DID, 0.5, FACTS)
 NOTHING = "nothing: no index is missing, and of connections, memory and batch size none was the limit."
 
 
+def said(did=DID, elapsed_s=0.5, trains=False, **facts):
+    """The verdict with other numbers."""
+    return Verdict(did, elapsed_s, replace(FACTS, **facts), trains=trains)
+
+
 def test_the_largest_stage_of_a_connection_is_the_bottleneck():
-    """30 of 65 ms are the database's; with other times it is another."""
-    assert NUMBERS.bottleneck == "database"
-    assert NUMBERS.sentence() == (
-        "Of the feed, which brings 28,000 samples/s, the bottleneck is the database, which finds and reads the rows, "
-        "with 46% of a reading connection's time."
+    """30 of 55 µs are the answer's; with other times it is another; inside the process they cannot be told apart."""
+    assert VERDICT.bottleneck == "database+network"
+    assert VERDICT.reading == pytest.approx({"database+network": 30e-6, "decoding": 20e-6, "scatter": 5e-6})
+    assert VERDICT.using == pytest.approx({"cutting": 1e-6})
+    assert VERDICT.samples_per_s == 32_000
+    assert VERDICT.sentence() == (
+        "Of the feed, which brings 32,000 samples/s, the bottleneck is the wait for the answer, which the database "
+        "makes and the network carries, with 55% of a reading connection's time."
     )
-    assert NUMBERS.changes() == [NOTHING]
-    for stage in ("wire", "decode", "scatter"):
-        assert replace(NUMBERS, request=replace(REQUEST, **{f"{stage}_s": 0.04})).bottleneck == stage
-    inside = replace(NUMBERS, request=replace(REQUEST, wire_s=0.0, decode_s=0.04, remote=False))
-    assert "is the answer, which the engine makes and numpy takes apart, with 62% of" in inside.sentence()
-    beyond = replace(NUMBERS, request=replace(REQUEST, count_s=0.08, wire_s=0.0))
-    assert "with 92% of a reading connection's time" in beyond.sentence()  # 60 of 65 ms, though counting took 80
+    assert VERDICT.changes() == [NOTHING]
+    assert said(replace(DID, query_cpu_s=0.5)).bottleneck == "decoding"
+    assert said(replace(DID, query_cpu_s=0.9)).reading["database+network"] == 0
+    assert said(replace(DID, scatter_s=0.9)).bottleneck == "scatter"
+    inside = said(remote=False)
+    assert inside.reading == pytest.approx({"database+decoding": 50e-6, "scatter": 5e-6})
+    assert "is the answer, which the engine makes and this process decodes, with 91% of" in inside.sentence()
+    assert said(layouts=2).reading == pytest.approx({name: 2 * s for name, s in VERDICT.reading.items()})
 
 
-def test_cutting_is_the_bottleneck_where_it_takes_longer_than_all_connections_together():
-    """65 µs of reading a sample are 32.5 with two connections: 33 of cutting are more, 32 are not."""
-    assert replace(NUMBERS, cut=CutCosts(1, 32e-6, None, None), batch_size=1).bottleneck == "database"
-    slow = replace(NUMBERS, cut=CutCosts(1, 33e-6, None, 40e-6), batch_size=1)
+def test_cutting_is_the_bottleneck_where_no_window_is_waited_for():
+    """From 5 % of waiting on it is reading; the larger of cutting and the transform is named."""
+    assert said(replace(DID, training_waited_s=0.0251)).bottleneck == "database+network"
+    busy = replace(DID, training_waited_s=0.0249, cut_s=0.44)
+    slow = said(busy)
     assert slow.sentence() == (
-        "Of the feed, which brings 28,000 samples/s, the bottleneck is cutting batches: it takes 33 µs a sample, and "
-        "reading takes 32.5."
+        "Of the feed, which brings 32,000 samples/s, the bottleneck is cutting batches: it takes 27.5 µs a sample, "
+        "reading 27.5."
     )
-    assert slow.changes() == ["pass a larger batch_size: cutting takes 33.00 µs a sample, and with batch_size=4 10.00."]
-    assert replace(NUMBERS, cut=CutCosts(32, 32e-6, 2e-3, None)).bottleneck == "transform"
-    same = replace(slow, cut=CutCosts(1, 33e-6, None, 130e-6))
-    assert same.changes() == [NOTHING]
+    transformed = said(replace(busy, cut_s=0.04, transform_s=0.4), trains=True)
+    assert transformed.bottleneck == "transform"
+    assert transformed.sentence() == (
+        "The feed is the bottleneck, on the thread that trains. Most of it is the transform: it takes 25 µs a sample, "
+        "training 2.19."
+    )
+    assert transformed.changes() == [NOTHING]
 
 
-@pytest.mark.parametrize(("waiting", "bottleneck"), [(0.049, "training"), (0.051, "database")])
-def test_training_that_hardly_waits_is_the_bottleneck(waiting, bottleneck):
+@pytest.mark.parametrize(("waited_s", "bottleneck"), [(0.024, "training"), (0.026, "database+network")])
+def test_training_that_hardly_waits_is_the_bottleneck(waited_s, bottleneck):
     """From 5 % of waiting on it is the feed."""
-    assert replace(NUMBERS, training=replace(TRAINING, waiting=waiting)).bottleneck == bottleneck
+    assert said(replace(DID, training_waited_s=waited_s), trains=True).bottleneck == bottleneck
 
 
 def test_nothing_where_training_never_waits():
     """And no other advice, though an index is missing and one connection would be as fast."""
-    found = replace(NUMBERS, training=TRAINING, index="CREATE INDEX …", feeds={1: run(1, 28e3), 2: run(2, 28e3)})
-    assert found.sentence() == (
-        "Training is the bottleneck: it waits for data 0.1% of its time and takes 4,900 samples/s of the 28,000 that "
+    found = said(replace(DID, training_waited_s=0.0005), trains=True, index="CREATE INDEX …", connections=1)
+    assert found.using == pytest.approx({"cutting": 1e-6, "training": 30.21875e-6})
+    assert found.sentence(40_000) == (
+        "Training is the bottleneck: it waits for data 0.1% of its time and takes 32,000 samples/s of the 40,000 that "
         "the feed brings by itself."
     )
-    assert found.changes() == ["nothing of the feed: training never waits for data, 0.1% of its time."]
-    slowed = replace(found, training=replace(TRAINING, fit_rate=3_000.0, waiting=0.03))
-    assert slowed.sentence().endswith("and 5,000 of batches in memory, with nobody reading beside it.")
-    assert slowed.changes() == ["nothing of the feed: training hardly waits for data, 3.0% of its time."]
-
-
-def test_larger_batches_where_a_step_gains_by_them():
-    """20 % more samples a second are said, 10 % are not."""
-    found = replace(NUMBERS, training=replace(TRAINING, larger_rate=6_000.0)).changes()
-    assert found[0] == (
-        "if the model learns as well from larger batches, pass batch_size=128: training takes 6,000 samples/s then, "
-        "instead of 5,000."
-    )
-    assert len(found) == 2
+    assert found.sentence().endswith("takes 32,000 samples/s.")
+    assert found.changes(Tried("connections", 2, 9.0, 1.0)) == [
+        "nothing of the feed: training never waits for data, 0.1% of its time."
+    ]
+    hardly = said(replace(DID, training_waited_s=0.015), trains=True)
+    assert hardly.changes() == ["nothing of the feed: training hardly waits for data, 3.0% of its time."]
 
 
 def test_training_that_waits_names_the_stage():
-    """How long it waits, and what for; whether that was measured or computed."""
-    found = replace(NUMBERS, training=replace(TRAINING, waiting=0.4))
-    assert found.sentence() == (
-        "The feed is the bottleneck, training waits 40% of its time for the feed: most of it is the database, which "
-        "finds and reads the rows, with 46% of a reading connection's time."
+    """How long it waits, and what for."""
+    found = said(replace(DID, training_waited_s=0.2), trains=True)
+    assert found.sentence(40_000) == (
+        "The feed is the bottleneck, training waits 40% of its time for it. Most of it is the wait for the answer, "
+        "which the database makes and the network carries, with 55% of a reading connection's time."
     )
-    computed = replace(NUMBERS, training=replace(TRAINING, waiting=0.4, measured=False))
-    assert "for the feed, as the rates of reading and training say: most" in computed.sentence()
+
+
+def test_waiting_is_computed_where_windows_are_too_few():
+    """Read at half of the rate at which training takes samples, it waits half of its time, whatever one window says."""
+    one = replace(DID, windows=1, training_waited_s=0.0)
+    half = Verdict(one, 0.22, FACTS, trains=True)
+    assert (half.measured, half.waiting) == (False, pytest.approx(0.5))
+    assert half.samples_per_s == pytest.approx(2 / 55e-6)
+    assert "waits 50% of its time for it, as the rates of reading and training say. Most" in half.sentence()
+    assert Verdict(one, 0.88, FACTS, trains=True).waiting == 0
+    assert Verdict(one, 0.88, FACTS, trains=True).samples_per_s == pytest.approx(16_000 / 0.88)
+    assert not Verdict(DID, 0.5, FACTS, alike=False).measured
+
+
+def test_where_nothing_was_read_an_earlier_stretch_tells_what_reading_costs():
+    """Readers that waited for room while training took one window are not slow."""
+    idle = replace(DID, windows=1, requests=0, samples=0, rows=0, query_s=0.0, query_cpu_s=0.0, scatter_s=0.0)
+    found = Verdict(replace(idle, training_waited_s=0.0), 0.22, FACTS, trains=True, earlier=DID)
+    assert found.reading == VERDICT.reading
+    assert found.waiting == pytest.approx(0.5)
+    assert Verdict(idle, 0.22, FACTS, trains=True).waiting == 0
 
 
 @pytest.mark.parametrize(
-    ("rates", "asked", "advice"),
+    ("change", "trial"),
     [
-        ({1: 15e3, 2: 28e3}, 2, NOTHING),
-        ({1: 15e3, 2: 28e3}, 1, "pass connections=2: 28,000 samples/s instead of 15,000."),
-        ({1: 28e3, 4: 15e3}, 4, "pass connections=1: 28,000 samples/s instead of 15,000."),
-        (
-            {1: 27e3, 2: 28e3},
-            2,
-            "pass connections=1, which asks less of the database: 27,000 samples/s, and 28,000 with 2.",
-        ),
-        ({1: 27e3, 2: 28e3}, 1, NOTHING),
+        ({}, ("connections", 1)),
+        ({"connections": 1}, ("connections", 2)),
+        ({"index": "CREATE INDEX …"}, None),
+        ({"did": replace(DID, training_waited_s=0.0)}, ("batch_size", 128)),
+        ({"did": replace(DID, training_waited_s=0.0), "window": 96}, None),
+        ({"did": replace(DID, training_waited_s=0.0, transform_s=0.1)}, None),
     ],
 )
-def test_connections(rates, asked, advice):
-    """As many as pay, and no more."""
-    feeds = {connections: run(connections, rate) for connections, rate in rates.items()}
-    assert replace(NUMBERS, feeds=feeds, connections=asked).changes() == [advice]
+def test_another_argument_is_tried_where_it_may_help(change, trial):
+    """Connections where reading is the limit, but not where an index is missing; batches where cutting is."""
+    assert said(**change).trial == trial
+
+
+@pytest.mark.parametrize(
+    ("asked", "tried", "advice"),
+    [
+        (2, Tried("connections", 1, 15e3, 28e3), NOTHING),
+        (1, Tried("connections", 2, 28e3, 15e3), "pass connections=2: 28,000 samples/s instead of 15,000."),
+        (4, Tried("connections", 1, 28e3, 15e3), "pass connections=1: 28,000 samples/s instead of 15,000."),
+        (
+            2,
+            Tried("connections", 1, 27e3, 28e3),
+            "pass connections=1, which asks less of the database: 27,000 samples/s, and 28,000 with 2.",
+        ),
+        (1, Tried("connections", 2, 28e3, 27e3), NOTHING),
+        (2, Tried("batch_size", 128, 28e3, 15e3), "pass batch_size=128: 28,000 samples/s instead of 15,000."),
+        (2, Tried("batch_size", 128, 16e3, 15e3), NOTHING),
+    ],
+)
+def test_what_was_tried_and_paid(asked, tried, advice):
+    """As many connections as pay, and no more; 15 % is the least that pays."""
+    assert said(connections=asked).changes(tried) == [advice]
 
 
 def test_a_missing_index_is_named_where_requests_scan():
-    """Half a request takes 90 % of a whole one: 80 % is the scan. Not where it takes half, nor for one request."""
-    scanning = replace(NUMBERS, request=replace(REQUEST, other_s=0.054), index="CREATE INDEX i ON t (id)")
-    assert scanning.request.fixed_share == pytest.approx(0.8)
-    assert scanning.changes() == [
-        "create the missing index. 80% of a request's time is the same however many samples it asks for: it "
-        "scans the whole table, 20 times an epoch. CREATE INDEX i ON t (id)"
+    """Not where an epoch is one request, which reads the table once, nor where the answer is not the limit."""
+    index = "CREATE INDEX i ON t (id)"
+    assert said(index=index).changes() == [
+        f"create the missing index. Each of the 20 requests of an epoch scans the whole table without it. {index}"
     ]
-    assert replace(scanning, request=REQUEST).changes() == [NOTHING]
-    assert replace(scanning, count=1_000).changes() == [NOTHING]
+    assert said(index=index, count=1_000).changes() == [NOTHING]
+    assert said(replace(DID, query_cpu_s=0.5), index=index).changes() == [NOTHING]
+    assert said(replace(DID, query_cpu_s=0.5), index=index, remote=False).changes() != [NOTHING]
 
 
 def test_memory_where_a_window_holds_few_batches():
     """8 batches, half of the 16 that mix well: four times 16 · 32 · 64 bytes hold them."""
-    small = replace(NUMBERS, window=256, memory_bytes=65_536)
-    assert small.more_memory == 131_072
-    assert small.changes() == [
+    assert said(window=256, memory_bytes=65_536).changes() == [
         "pass memory_bytes=131,072 or more. With 65,536 a window holds 8 batches, of the 16 that mix well."
     ]
-    assert replace(small, more_memory_rate=30_000.0).changes()[0].endswith("30,000 samples/s instead of 28,000.")
-    assert replace(small, count=256).changes() == [NOTHING]
-
-
-def test_memory_where_it_keeps_requests_small():
-    """A request with half a fixed cost, at its limit of rows: only if the feed was measured to gain by more memory."""
-    limited = replace(NUMBERS, request=replace(REQUEST, other_s=0.045), memory_bytes=8 * 96 * 6_000)
-    assert limited.more_memory == 16 * 96 * 6_000
-    assert limited.changes() == [NOTHING]
-    assert replace(limited, more_memory_rate=29_000.0).changes() == [NOTHING]
-    assert replace(limited, more_memory_rate=40_000.0).changes() == [
-        "pass memory_bytes=9,216,000: 40,000 samples/s instead of 28,000. Memory keeps a request at 1,000 samples, and "
-        "50% of its time is the same however many it asks for."
-    ]
-    assert replace(limited, request=replace(limited.request, other_s=0.031)).more_memory is None
-    assert replace(limited, memory_bytes=2**28).more_memory is None
-
-
-@pytest.mark.parametrize(("half_s", "share"), [(0.03, 0.0), (0.02, 0.0), (0.06, 1.0), (0.07, 1.0), (None, 0.0)])
-def test_the_fixed_share_stays_between_0_and_1(half_s, share):
-    """Also where half a request was faster than half, or slower than a whole one, or cannot be."""
-    assert replace(REQUEST, other_s=half_s).fixed_share == pytest.approx(share)
+    assert said(window=256, memory_bytes=65_536, count=256).changes() == [NOTHING]
+    assert said(window=480, memory_bytes=2**28).changes() == [NOTHING]  # all windows alike, and memory to spare
+    assert said(window=131_072, batch_size=65_536, count=10**7).changes() == [NOTHING]  # more than any window holds
 
 
 # The measurements
-
-
-@pytest.mark.parametrize(
-    ("remote", "count", "cpu", "expected"),
-    [
-        (True, 0.05, 0.02, (0.05, 0.03, 0.02)),
-        (True, 0.05, 0.09, (0.05, 0.0, 0.09)),  # decoding beside the server's work
-        (True, 0.2, 0.02, (0.1, 0.0, 0.02)),
-        (False, 0.05, 0.02, (0.05, 0.0, 0.05)),
-        (False, 0.2, 0.02, (0.1, 0.0, 0.0)),
-    ],
-)
-def test_a_request_is_split_into_stages(remote, count, cpu, expected):
-    """100 ms: what counting takes is the database's, the rest is split by CPU time where there is a network."""
-    times = {"count": [count], "request": [0.1], "cpu": [cpu], "scatter": [0.01], "other": [], "rows": [7.0]}
-    found = stages._split(times, 3, 1, 0.2, remote)
-    assert (found.database_s, found.wire_s, found.decode_s) == pytest.approx(expected)
-    assert found.other_s is None
-
-
-def test_a_request_is_measured_on_its_own_rows(db):
-    """Of the first 150 samples of an epoch: their rows, all stages above 0."""
-    positions = np.arange(300)
-    found = request_costs(db, GRID, np.arange(1, 300), positions[:299], 150, 0.05)
-    assert found.samples == 150
-    assert found.rows == sum(i % 16 for i in range(1, 151))
-    assert min(found.database_s, found.decode_s, found.scatter_s, found.other_s, found.first_s) > 0
-    assert found.wire_s == 0
-    assert found.repeats >= stages.LEAST_REPEATS
-
-
-def test_a_request_of_one_sample_is_compared_with_one_of_two(db):
-    """Where there are two; else it says nothing about what is fixed."""
-    one = request_costs(db, GRID, np.arange(1, 9), np.arange(8), 1, 0.01)
-    assert (one.samples, one.other_samples) == (1, 2)
-    assert one.other_s > 0
-    alone = request_costs(db, GRID, np.arange(1, 2), np.arange(1), 1, 0.01)
-    assert alone.other_s is None
-    assert alone.fixed_share == 0
-    scan = replace(REQUEST, samples=1, request_s=0.06, other_samples=2, other_s=0.066)
-    assert scan.fixed_share == pytest.approx(0.9)
-
-
-def test_cutting_and_a_transform_are_told_apart():
-    """A transform that waits 2 ms costs 2 ms, and cutting does not."""
-    import time
-
-    def transform(batch, rng):
-        time.sleep(0.002)
-        return batch
-
-    found = cut_costs(Structure((GRID, GRID)), 640, 32, transform, 0.05)
-    assert found.transform_s >= 0.0015
-    assert 0 < found.cut_s < 0.002
-    assert found.larger_s > 0
-    assert cut_costs(Structure((GRID,)), 20, 32, None, 0.01).larger_s is None
 
 
 def test_a_feed_runs_over_epochs(db):
@@ -283,25 +233,45 @@ def test_a_feed_runs_over_epochs(db):
     import threading
 
     feed = rowfeed.Feed(db, GRID, connections=2)
-    found = run_feed(feed, Plan(feed.sample_ids.size, 32, 131_072), 2, 5, 0.3)
-    assert found.windows > 3
-    assert found.samples_per_second > 300
+    facts = replace(FACTS, count=feed.sample_ids.size, window=131_072)
+    found = iterate(feed, facts, 5, 0.3)
+    assert found.alike
+    assert found.did.windows > 3
+    assert found.did.batches == found.did.windows * len(feed)
+    assert found.verdict(facts).samples_per_s > 300
     assert 0 < found.first_batch_s < 5
-    assert found.rows == pytest.approx(found.samples * 2_226 / feed.sample_ids.size, rel=0.5)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("rowfeed")]
 
 
-def test_a_feed_that_is_too_slow_is_given_up(db, monkeypatch):
-    """Where no window comes in time, the rate is that of what was read."""
-    monkeypatch.setattr(stages, "PATIENCE", 0.0)
+def test_a_feed_that_is_too_slow_is_given_up(db):
+    """Where no window comes in time, the rate is that of what was read; a patient run waits for the first batch."""
     slow = rowfeed.Grid("T", sample="id", axes=("y", "x"), value="v", shape=(4, 4), where=f"{SLOW} > 0")
     feed = rowfeed.Feed(db, slow, samples=range(300), connections=1, memory_bytes=2**14)
-    found = run_feed(feed, Plan(300, 32, 64), 1, 0, 0.01)
-    assert found.windows <= 1
-    assert found.samples_per_second > 0
+    facts = replace(FACTS, count=300, window=64, connections=1, memory_bytes=2**14)
+    found = iterate(feed, facts, 0, 0.001)
+    assert found.did.windows <= 1
+    assert not found.alike
+    assert found.verdict(facts).samples_per_s == pytest.approx(1 / found.verdict(facts).reading_s)
+    assert iterate(feed, facts, 0, 2.0, patient=True).first_batch_s is not None
 
 
 SLOW = "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 2000 + v) SELECT COUNT(*) FROM c)"
+
+
+def test_a_watch_goes_from_window_to_window(db):
+    """What came before the end of the first window is left out; where there are not two ends, all counts."""
+    feed = rowfeed.Feed(db, GRID, samples=range(300), memory_bytes=2**14)
+    watch = Watch(feed, replace(FACTS, count=300, window=64))
+    seen = []
+    for number in range(len(feed)):
+        feed._counters.add(windows=number % 2 == 0, batches=1)
+        watch.used(number)
+        seen.append(watch.run())
+    assert [run.alike for run in seen] == [False] * 3 + [True] * 7
+    assert [run.did.batches for run in seen] == [1, 2, 3, 2, 2, 4, 4, 6, 6, 8]
+    both = seen[3] + seen[5]
+    assert (both.did.batches, both.alike, both.elapsed_s) == (6, True, seen[3].elapsed_s + seen[5].elapsed_s)
+    assert not (seen[0] + seen[3]).alike
 
 
 # The command
@@ -311,6 +281,10 @@ def benched(url, words, out, *more):
     """The numbers that the command leaves."""
     assert main(["bench", str(url), *words, *QUICK, "--out", str(out), *more]) == 0
     return json.loads((out / "bench.json").read_text(encoding="utf-8"))
+
+
+def rows_per_sample(found):
+    return found["feed"]["stats"]["rows"] / found["feed"]["stats"]["samples"]
 
 
 def url_of(db_url):
@@ -336,20 +310,21 @@ def test_on_every_engine(engine, request, tmp_path, capsys):
             "--null",
             "fill",
         )
-    wire = ["wire"] if engine in SERVERS else []
-    expected = ["database", *wire, "decode", "scatter", "cut", "feed, 1 connection", "feed, 2 connections"]
-    for line, name in zip([line for line in out.splitlines() if line.startswith("  ")][1:], expected, strict=True):
-        assert line.strip().startswith(name)
+    expected = ["database+network", "decoding"] if engine in SERVERS else ["database+decoding"]
+    expected += ["scatter", "cutting", "feed, 2 connections"]
+    printed = [line.strip() for line in out.splitlines() if line.startswith("  ")][1:]
+    for line, name in zip(printed, expected, strict=False):
+        assert line.startswith(name)
+    assert len(printed) == len(expected) + (found["tried"] is not None)
     assert f"Bottleneck: {found['sentence']}\n" in out
     assert [f"Change: {change}" for change in found["changes"]] == [
         line for line in out.splitlines() if line.startswith("Change: ")
     ]
-    assert found["table"]["samples"] == 300
-    assert found["table"]["rows_per_sample"] == pytest.approx(rows / 300, rel=0.2)
+    assert found["facts"]["count"] == 300
+    assert rows_per_sample(found) == pytest.approx(rows / 300, rel=0.2)
     assert found["engine"]["product"].startswith(engine)
-    assert set(expected) >= set(found["rates"])
-    assert text["table"]["rows_per_sample"] == pytest.approx(rows / 300, rel=0.2)
-    assert columns["table"]["rows_per_sample"] == 1
+    assert rows_per_sample(text) == pytest.approx(rows / 300, rel=0.2)
+    assert rows_per_sample(columns) == 1
     picture = matplotlib_image.imread(io.BytesIO((tmp_path / "grid" / "bench.png").read_bytes()), format="png")
     assert picture.shape[1] == 7.2 * 200
     assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 20
@@ -364,55 +339,48 @@ def test_a_missing_index_is_found(tmp_path, capsys):
         rows = ((i, c // 4, c % 4, 1.0) for c in range(8) for i in range(20_000))
         db.executemany("INSERT INTO T VALUES (?, ?, ?, ?)", rows)
     found = benched(f"sqlite:///{tmp_path}/x.db", WORDS, tmp_path / "out", "--memory-bytes", "100000")
-    assert found["missing_index"] == 'CREATE INDEX "T_id" ON "T" (id)'
+    assert found["facts"]["index"] == 'CREATE INDEX "T_id" ON "T" (id)'
     assert found["changes"][0].startswith("create the missing index.")
-    assert found["changes"][0].endswith(found["missing_index"])
+    assert found["changes"][0].endswith(found["facts"]["index"])
+    assert (found["facts"]["connections"], found["tried"]) == (1, None)
     assert capsys.readouterr().err.count("warning") == 1
 
 
 @pytest.mark.keras
-def test_with_the_model(db, tmp_path, capsys):
-    """Steps on batches in memory, a fit from the feed, and the share of it that waits."""
+def test_training_is_the_bottleneck(db, tmp_path, capsys):
+    """300 small samples are read faster than the model takes them; its share of waiting is said."""
     found = benched(url_of(db.url), WORDS, tmp_path / "out", "--model", "autoencoder")
-    assert found["training"]["step_rate"] > 0
-    assert 0 <= found["training"]["waiting"] <= 1
-    assert found["fit"]["windows"] >= 0
-    assert {"training step", "fit from the feed"} < set(found["rates"])
+    assert found["bottleneck"] == "training"
+    assert 0 <= found["fit"]["waiting"] < 0.05
+    assert found["fit"]["seconds_per_sample"]["using"]["training"] > 0
+    assert "fit from the feed" in found["samples_per_s"]
     assert "keras" in found["versions"]
     assert "of its time" in capsys.readouterr().out
 
 
 @pytest.mark.keras
-def test_waiting_is_computed_where_windows_are_too_few():
-    """Read at half of the rate at which training takes samples, it waits half of its time, whatever one window says."""
-    pytest.importorskip("keras")
-    from rowfeed.cli.bench.training_costs import FitRun
+def test_training_waits_for_a_slow_feed(db, tmp_path):
+    """A view that computes for each row is slower than the model."""
+    import sqlite3
 
-    one = FitRun(samples_per_second=1_000.0, waited_share=0.0, windows=1, read_per_second=500.0, seconds=1.0)
-    assert (one.measured, one.waiting) == (False, 0.5)
-    assert replace(one, read_per_second=2_000.0).waiting == 0
-    assert replace(one, windows=2, waited_share=0.2).waiting == 0.2
-
-
-@pytest.mark.keras
-@pytest.mark.parametrize("during", [0, 5])
-def test_readers_that_have_read_all_are_not_slow(during):
-    """They waited for room while training took one window: how fast they are is known from before."""
-    pytest.importorskip("keras")
-    from types import SimpleNamespace
-
-    from rowfeed.cli.bench.training_costs import _of
-    from rowfeed.reading.stats import Stats
-
-    nothing = Stats()
-    first = Stats(windows=1, requests=10, samples=1_000, query_s=0.9, scatter_s=0.1, training_waited_s=0.5)
-    later = Stats(windows=1, requests=10 + during, samples=1_000 + 100 * during, query_s=0.9 + during, scatter_s=0.1)
-    later = replace(later, training_waited_s=0.5)
-    watch = SimpleNamespace(before=nothing, start=(10.0, first), stop=(12.0, later), samples=640)
-    found = _of(watch, 2)
-    assert found.samples_per_second == 320
-    assert found.read_per_second == (200 if during else 2_000)
-    assert found.waiting == (1 - 200 / 320 if during else 0)
+    with sqlite3.connect(db.url.database) as connection:
+        slow = SLOW.replace("2000", "20000")
+        connection.execute(f"CREATE VIEW S AS SELECT id, y, x, v * ({slow} > 0) AS v FROM T")
+    words = [
+        "--table",
+        "S",
+        *WORDS[2:],
+        "--samples-table",
+        "T",
+        "--memory-bytes",
+        "20000",
+        "--max-scanned-rows",
+        "99999999",
+    ]
+    found = benched(url_of(db.url), words, tmp_path / "out", "--model", "autoencoder")
+    assert found["bottleneck"] == "database+decoding"
+    assert found["fit"]["waiting"] > 0.05
+    assert found["sentence"].startswith("The feed is the bottleneck, training waits ")
 
 
 def test_without_keras(db, tmp_path):
@@ -426,22 +394,37 @@ def test_without_keras(db, tmp_path):
     assert done.stderr == ""
 
 
-def test_a_transform_is_a_stage(db, tmp_path):
-    """From Python, a transform is measured with the rest."""
-    said = []
-    arguments = (db, GRID, None, 32, 1, None, False, 0.3, tmp_path)
-    numbers = Bench(*arguments, transform=lambda x, rng: x + 1).run(said.append)
-    assert numbers.cut.transform_s > 0
-    assert any(line.strip().startswith("transform") for line in said)
-    assert set(numbers.feeds) == {1, 2}
+def test_a_slow_transform_is_the_bottleneck(db, tmp_path):
+    """From Python, a transform is a stage like the rest."""
+
+    def slow(x, rng):
+        end = time.perf_counter() + 0.005
+        while time.perf_counter() < end:
+            pass
+        return x
+
+    printed = []
+    arguments = (db, GRID, None, 32, 1, None, False, 0.4, tmp_path)
+    result = Bench(*arguments, transform=slow).run(printed.append)
+    assert result.verdict.bottleneck == "transform"
+    assert result.verdict.using["transform"] >= 0.005 / 32
+    assert any(line.strip().startswith("transform") for line in printed)
+    assert result.tried is None
 
 
 def test_a_stage_that_took_no_time_has_no_rate():
     """And its line and its bar are there all the same."""
-    numbers = replace(NUMBERS, request=replace(REQUEST, wire_s=0.0))
-    assert "wire" not in bench.rates(numbers)
-    assert any(line.split()[:2] == ["wire", "–"] for line in bench.lines(numbers))
-    assert bench.picture(numbers)
+    result = Result(*[said(replace(DID, query_cpu_s=0.0))] * 2, None, None)
+    assert any(line.split()[:2] == ["decoding", "–"] for line in lines(result))
+    assert picture(result)
+
+
+def test_the_seconds_are_kept(db, tmp_path):
+    """All runs together take about as long as was asked for; starting comes on top."""
+    start = time.perf_counter()
+    result = Bench(db, GRID, None, 32, 2, None, False, 2.0, tmp_path).run(lambda line: None)
+    assert result.alone.elapsed_s <= 2.0
+    assert 1.0 < time.perf_counter() - start < 8.0
 
 
 @pytest.mark.parametrize(

@@ -1,257 +1,254 @@
-"""Where the bottleneck is and what to change: arithmetic on what was measured, and nothing that was not."""
+"""Where the bottleneck of a feed is and what to change: arithmetic on its stats, and nothing that was not counted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rowfeed.cli.bench.reading_costs import LARGER, CutCosts, FeedRun, RequestCosts
-from rowfeed.plan.order import BLOCKS_PER_BATCH_SAMPLE, choose_window
-from rowfeed.reading.sizes import MAX_SAMPLES, ROW_BYTES, TARGET_S, VALUE_BYTES
+from rowfeed.plan.order import BLOCKS_PER_BATCH_SAMPLE, largest_window
+from rowfeed.reading.stats import Stats
 
 WAITS = 0.05
-"""Share of its time that training waits from which data is the bottleneck: no change of the feed could win more than
+"""Share of its time that training waits from which reading is the bottleneck: no change of it could win more than
 this, and two runs of the same training differ by as much."""
 
 GAIN = 1.15
 """So many times faster counts as faster: two runs of the same feed on a machine in use differ by up to a tenth."""
 
-FIXED = 0.3
-"""Share of a request's time that does not depend on its samples, from which fewer and larger requests pay: doubling
-one then saves at least 15 % a sample, GAIN; medians of halves and wholes differ by less than that in themselves."""
+ENOUGH_WINDOWS = 2
+"""Windows that must have been taken for what they took to be that of a long run; else it is computed."""
 
-SCANS = 0.5
-"""Likewise, where there is no index: then half of a request's time or more is spent on rows that it does not want."""
+LARGER = 4
+"""Batches are tried at so many times their size: twice would show little beside the noise."""
 
-READING = ("database", "wire", "decode", "scatter")
-"""Stages on the threads that read, several at a time."""
-
-CUTTING = ("cut", "transform")
-"""Stages on the thread that iterates."""
+SERVER, INSIDE, DECODING, SCATTER = "database+network", "database+decoding", "decoding", "scatter"
+CUTTING, TRANSFORM, TRAINING = "cutting", "transform", "training"
 
 WORDS = {
-    "database": "the database, which finds and reads the rows,",
-    "wire": "the wait for the answer, which the server makes and the network carries,",
-    "decode": "decoding the answer, on this machine's CPU,",
-    "scatter": "putting values into the window",
-    "cut": "cutting batches",
-    "transform": "the transform",
+    SERVER: "the wait for the answer, which the database makes and the network carries,",
+    INSIDE: "the answer, which the engine makes and this process decodes,",
+    DECODING: "decoding the answer, on this machine's CPU,",
+    SCATTER: "putting values into the window",
+    CUTTING: "cutting batches",
+    TRANSFORM: "the transform",
 }
 
 
 @dataclass(frozen=True)
-class Training:
-    """What of training the verdict needs; see `rowfeed.cli.bench.training_costs`.
+class Facts:
+    """What a feed was made with and of, as far as advice needs it.
 
     Args:
-        step_rate: Samples a second on batches in memory.
-        larger_rate: With batches of LARGER times the size; None where that was not measured.
-        fit_rate: Samples a second from the feed.
-        waiting: Share of its time that it waits for data.
-        measured: Whether waiting was measured; else it was computed from rates.
+        count: Samples.
+        batch_size: Samples in a batch.
+        window: Samples in a window.
+        connections: That it reads over; 1 where an index is missing.
+        memory_bytes: As it was made with.
+        sample_bytes: Of all different layouts.
+        index: The CREATE INDEX without which each request scans the table; None where there is one.
+        remote: Whether the database is another process.
+        layouts: How many different ones are read; stats count the samples of each.
     """
 
-    step_rate: float
-    larger_rate: float | None
-    fit_rate: float
-    waiting: float
-    measured: bool
+    count: int
+    batch_size: int
+    window: int
+    connections: int
+    memory_bytes: int
+    sample_bytes: int
+    index: str | None
+    remote: bool
+    layouts: int = 1
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """What was measured, and what the feed was made with.
+class Tried:
+    """The feed with another argument, and as it is, iterated in turn.
 
     Args:
-        request: A typical request.
-        cut: A batch, cut.
-        feeds: The feed without a model, by its number of connections.
-        connections: Those that were asked for.
-        training: None without a model.
-        count: Samples of the feed.
-        window: Samples in a window.
-        batch_size: Samples in a batch.
-        sample_bytes: Of all different layouts.
-        values: Value columns.
-        memory_bytes: Of the feed.
-        index: The CREATE INDEX without which each request scans the table; None where there is one.
-        more_memory_rate: Samples a second of the feed with `more_memory`; None where it was not measured.
+        argument: Its name.
+        value: The other value.
+        samples_per_s: With it.
+        unchanged_per_s: Without.
     """
 
-    request: RequestCosts
-    cut: CutCosts
-    feeds: Mapping[int, FeedRun]
-    connections: int
-    training: Training | None
-    count: int
-    window: int
-    batch_size: int
-    sample_bytes: int
-    values: int
-    memory_bytes: int
-    index: str | None
-    more_memory_rate: float | None = None
+    argument: str
+    value: int
+    samples_per_s: float
+    unchanged_per_s: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a stretch of a feed's life says about it.
+
+    Args:
+        did: The difference of two `feed.stats()`.
+        elapsed_s: Seconds between them.
+        facts: Of the feed.
+        alike: Whether it begins and ends at the same point of a window, or is long; else waiting and rate are computed.
+        trains: Whether a model was trained on the batches; else they were thrown away.
+        earlier: Another difference, which tells what reading costs where nothing was read in this one.
+    """
+
+    did: Stats
+    elapsed_s: float
+    facts: Facts
+    alike: bool = True
+    trains: bool = False
+    earlier: Stats | None = None
+
+    # Seconds and samples
 
     @property
-    def seconds_per_sample(self) -> dict[str, float]:
-        """Of each stage, on one connection or thread."""
-        request, cut = self.request, self.cut
-        size = min(self.batch_size, self.count)
-        return {
-            "database": request.database_s / request.samples,
-            "wire": request.wire_s / request.samples,
-            "decode": request.decode_s / request.samples,
-            "scatter": request.scatter_s / request.samples,
-            "cut": cut.cut_s / size,
-            "transform": (cut.transform_s or 0.0) / size,
-        }
+    def read(self) -> Stats:
+        """The difference that tells what reading costs."""
+        return self.did if self.did.requests or self.earlier is None else self.earlier
 
     @property
-    def bottleneck(self) -> str:
-        """`training`, or one of READING or CUTTING."""
-        if self.training is not None and self.training.waiting < WAITS:
-            return "training"
-        times = self.seconds_per_sample
-        late = sum(times[stage] for stage in CUTTING) > self.reading_s / self.connections
-        return max(CUTTING if late else READING, key=times.__getitem__)
+    def samples(self) -> float:
+        """That batches handed out; a batch has as many as those of an epoch have on average."""
+        facts = self.facts
+        return self.did.batches * facts.count / -(-facts.count // facts.batch_size)
+
+    @property
+    def reading(self) -> dict[str, float]:
+        """Seconds a sample of each stage on the threads that read, on one connection."""
+        read, samples = self.read, max(1, self.read.samples) / self.facts.layouts
+        stages = {INSIDE: read.query_s}
+        if self.facts.remote:
+            cpu_s = min(read.query_s, read.query_cpu_s)
+            stages = {SERVER: read.query_s - cpu_s, DECODING: cpu_s}
+        return {stage: seconds / samples for stage, seconds in {**stages, SCATTER: read.scatter_s}.items()}
+
+    @property
+    def using(self) -> dict[str, float]:
+        """Seconds a sample of each stage on the thread that iterates, without waiting."""
+        did = self.did
+        stages = {CUTTING: did.cut_s}
+        if did.transform_s:
+            stages[TRANSFORM] = did.transform_s
+        if self.trains:
+            own_s = self.elapsed_s - did.training_waited_s - did.cut_s - did.transform_s
+            stages[TRAINING] = max(0.0, own_s)
+        return {stage: seconds / max(1, self.samples) for stage, seconds in stages.items()}
 
     @property
     def reading_s(self) -> float:
-        """Seconds a sample on one connection: asking, answer and scatter."""
-        return (self.request.request_s + self.request.scatter_s) / self.request.samples
+        """Seconds a sample that reading takes, with all connections at work."""
+        return sum(self.reading.values()) / self.facts.connections
+
+    @property
+    def measured(self) -> bool:
+        """Whether there were enough windows to measure waiting and rate; else they follow from what stages take."""
+        return self.alike and self.did.windows >= ENOUGH_WINDOWS
+
+    @property
+    def waiting(self) -> float:
+        """The share of a long run that whoever iterates waits for windows."""
+        if self.measured:
+            return min(1.0, self.did.training_waited_s / self.elapsed_s)
+        return max(0.0, 1 - sum(self.using.values()) / self.reading_s) if self.reading_s else 0.0
+
+    @property
+    def samples_per_s(self) -> float:
+        """Samples a second of a long run."""
+        if self.measured:
+            return self.samples / self.elapsed_s
+        return 1 / max(self.reading_s, sum(self.using.values()), 1e-12)
+
+    @property
+    def bottleneck(self) -> str:
+        """The stage that limits the rest: the largest of `reading` where it is waited for, else of `using`."""
+        stages = self.using if self.waiting < WAITS else self.reading
+        return max(stages, key=stages.__getitem__)
 
     @property
     def requests(self) -> int:
-        """In an epoch."""
-        return -(-self.count // self.request.samples)
+        """In an epoch, for each layout."""
+        return -(-self.facts.count * self.read.requests // max(1, self.read.samples))
+
+    # What to try
 
     @property
-    def feed_rate(self) -> float:
-        """Samples a second, with the connections that were asked for."""
-        return self.feeds[self.connections].samples_per_second
+    def trial(self) -> tuple[str, int] | None:
+        """Another value of an argument that may be better: to be tried, since nothing else tells."""
+        facts, stage = self.facts, self.bottleneck
+        if stage in self.reading and facts.index is None:
+            return "connections", 1 if facts.connections > 1 else 2
+        if stage == CUTTING and LARGER * facts.batch_size <= min(facts.window, facts.count):
+            return "batch_size", LARGER * facts.batch_size
+        return None
 
     # In words
 
-    @property
-    def _named(self) -> str:
-        """The stage that is the bottleneck, and its share."""
-        stage, times = self.bottleneck, self.seconds_per_sample
-        if stage in CUTTING:
-            reading = 1e6 * self.reading_s / self.connections
-            return f"{WORDS[stage]}: it takes {1e6 * times[stage]:.3g} µs a sample, and reading takes {reading:.3g}"
-        words = WORDS[stage]
-        if stage == "decode" and not self.request.remote:
-            words = "the answer, which the engine makes and numpy takes apart,"
-        return f"{words} with {times[stage] / self.reading_s:.0%} of a reading connection's time"
+    def sentence(self, alone_per_s: float | None = None) -> str:
+        """Where the bottleneck is.
 
-    def sentence(self) -> str:
-        """Where the bottleneck is."""
-        stage, training = self.bottleneck, self.training
-        if training is not None and stage == "training":
-            beside = f", and {training.step_rate:,.0f} of batches in memory, with nobody reading beside it"
+        Args:
+            alone_per_s: Samples a second of the feed without training, where that was measured.
+        """
+        stage = self.bottleneck
+        if stage == TRAINING:
+            alone = "" if alone_per_s is None else f" of the {alone_per_s:,.0f} that the feed brings by itself"
             return (
-                f"Training is the bottleneck: it waits for data {training.waiting:.1%} of its time and takes "
-                f"{training.fit_rate:,.0f} samples/s of the {self.feed_rate:,.0f} that the feed brings by itself"
-                f"{beside if training.step_rate > GAIN * training.fit_rate else ''}."
+                f"Training is the bottleneck: it waits for data {self.waiting:.1%} of its time and takes "
+                f"{self.samples_per_s:,.0f} samples/s{alone}."
             )
-        if training is None:
-            return f"Of the feed, which brings {self.feed_rate:,.0f} samples/s, the bottleneck is {self._named}."
-        waits = f"waits {training.waiting:.0%} of its time for the feed"
-        waits += "" if training.measured else ", as the rates of reading and training say"
-        return f"The feed is the bottleneck, training {waits}: most of it is {self._named}."
+        if stage in self.reading:
+            share = self.reading[stage] / sum(self.reading.values())
+            named = f"{WORDS[stage]} with {share:.0%} of a reading connection's time"
+        else:
+            beside = (
+                f"training {1e6 * self.using[TRAINING]:.3g}" if self.trains else f"reading {1e6 * self.reading_s:.3g}"
+            )
+            named = f"{WORDS[stage]}: it takes {1e6 * self.using[stage]:.3g} µs a sample, {beside}"
+        if not self.trains:
+            return f"Of the feed, which brings {self.samples_per_s:,.0f} samples/s, the bottleneck is {named}."
+        if stage in self.using:
+            return f"The feed is the bottleneck, on the thread that trains. Most of it is {named}."
+        how = "" if self.measured else ", as the rates of reading and training say"
+        waits = f"training waits {self.waiting:.0%} of its time for it{how}"
+        return f"The feed is the bottleneck, {waits}. Most of it is {named}."
 
-    def changes(self) -> Sequence[str]:
+    def changes(self, tried: Tried | None = None) -> Sequence[str]:
         """What to change, each with the number that says so; one line that says nothing, where there is nothing."""
-        if self.training is not None and self.bottleneck == "training":
-            return [*self._steps(), self._nothing()]
-        found = [*self._index(), *self._connections(), *self._memory(), *self._batches()]
-        found += self._steps()
+        if self.bottleneck == TRAINING:
+            waits = "never waits" if self.waiting < 0.005 else "hardly waits"
+            return [f"nothing of the feed: training {waits} for data, {self.waiting:.1%} of its time."]
+        found = [*self._index(), *self._tried(tried), *self._memory()]
         return found or ["nothing: no index is missing, and of connections, memory and batch size none was the limit."]
 
-    def _nothing(self) -> str:
-        assert self.training is not None
-        waited = "never waits" if self.training.waiting < 0.005 else "hardly waits"
-        return f"nothing of the feed: training {waited} for data, {self.training.waiting:.1%} of its time."
-
     def _index(self) -> Sequence[str]:
-        scanned = self.request.fixed_share
-        if self.index is None or self.requests < 2 or scanned < SCANS:
+        if self.facts.index is None or self.requests < 2 or self.bottleneck not in (SERVER, INSIDE):
             return []
         return [
-            f"create the missing index. {scanned:.0%} of a request's time is the same however many samples it asks "
-            f"for: it scans the whole table, {self.requests:,} times an epoch. {self.index}"
+            f"create the missing index. Each of the {self.requests:,} requests of an epoch scans the whole table "
+            f"without it. {self.facts.index}"
         ]
 
-    def _connections(self) -> Sequence[str]:
-        rates = {connections: run.samples_per_second for connections, run in self.feeds.items()}
-        asked = rates[self.connections]
-        for connections, rate in rates.items():
-            if rate > GAIN * asked:
-                return [f"pass connections={connections}: {rate:,.0f} samples/s instead of {asked:,.0f}."]
-        fewer = min(rates)
-        if fewer < self.connections and asked < GAIN * rates[fewer]:
+    def _tried(self, tried: Tried | None) -> Sequence[str]:
+        if tried is None:
+            return []
+        name, value, rate, unchanged = tried.argument, tried.value, tried.samples_per_s, tried.unchanged_per_s
+        if rate > GAIN * unchanged:
+            return [f"pass {name}={value}: {rate:,.0f} samples/s instead of {unchanged:,.0f}."]
+        if name == "connections" and value < self.facts.connections and unchanged < GAIN * rate:
             return [
-                f"pass connections={fewer}, which asks less of the database: {rates[fewer]:,.0f} samples/s, and "
-                f"{asked:,.0f} with {self.connections}."
+                f"pass connections={value}, which asks less of the database: {rate:,.0f} samples/s, and "
+                f"{unchanged:,.0f} with {self.facts.connections}."
             ]
         return []
 
-    @property
-    def more_memory(self) -> int | None:
-        """So many `memory_bytes` would take away a limit; None where memory sets none.
-
-        Such a limit is a window of too few batches; or a request that memory keeps small while it costs much whatever
-        its size.
-        """
-        wanted = min(BLOCKS_PER_BATCH_SAMPLE * self.batch_size, -(-self.count // self.batch_size) * self.batch_size)
-        if self.window < wanted:
-            return 4 * self.sample_bytes * wanted
-        request, rows = self.request, self.memory_bytes // 4 // self.connections
-        most_rows = rows // (ROW_BYTES + VALUE_BYTES * self.values)
-        by_rows = request.rows > most_rows / 2 and request.request_s < TARGET_S
-        by_window = self.window < self.count and 2 * request.samples > self.window / self.connections
-        by_window &= choose_window(2 * self.memory_bytes, self.sample_bytes, self.batch_size, self.count) > self.window
-        if request.fixed_share < FIXED or not (by_rows or by_window) or request.samples >= MAX_SAMPLES or self.index:
-            return None
-        return 2 * self.memory_bytes
-
     def _memory(self) -> Sequence[str]:
-        needed, rate = self.more_memory, self.more_memory_rate
-        if needed is None:
-            return []
-        gain = "" if rate is None else f" {rate:,.0f} samples/s instead of {self.feed_rate:,.0f}."
-        if self.window < BLOCKS_PER_BATCH_SAMPLE * self.batch_size and self.window < self.count:
-            return [
-                f"pass memory_bytes={needed:,} or more. With {self.memory_bytes:,} a window holds "
-                f"{self.window / self.batch_size:.0f} batches, of the {BLOCKS_PER_BATCH_SAMPLE} that mix well.{gain}"
-            ]
-        if rate is None or rate < GAIN * self.feed_rate:
+        """More memory where a window holds too few batches, and more would let it hold more."""
+        facts, size = self.facts, self.facts.batch_size
+        wanted = min(BLOCKS_PER_BATCH_SAMPLE * size, -(-facts.count // size) * size)
+        needed = 4 * facts.sample_bytes * wanted
+        now, then = (largest_window(memory, facts.sample_bytes, size) for memory in (facts.memory_bytes, needed))
+        if facts.window >= wanted or then <= now:
             return []
         return [
-            f"pass memory_bytes={needed:,}:{gain} Memory keeps a request at {self.request.samples:,} samples, and "
-            f"{self.request.fixed_share:.0%} of its time is the same however many it asks for."
-        ]
-
-    def _batches(self) -> Sequence[str]:
-        """Larger batches, where cutting is the bottleneck and larger ones are cut faster."""
-        cut, times = self.cut, self.seconds_per_sample
-        if cut.larger_s is None or self.bottleneck != "cut":
-            return []
-        gain = cut.cut_s * LARGER / cut.larger_s
-        if gain < GAIN:
-            return []
-        return [
-            f"pass a larger batch_size: cutting takes {times['cut'] * 1e6:,.2f} µs a sample, and with "
-            f"batch_size={LARGER * self.batch_size} {cut.larger_s / (LARGER * self.batch_size) * 1e6:,.2f}."
-        ]
-
-    def _steps(self) -> Sequence[str]:
-        training = self.training
-        if training is None or training.larger_rate is None or self.bottleneck != "training":
-            return []
-        if training.larger_rate < GAIN * training.step_rate:
-            return []
-        return [
-            f"if the model learns as well from larger batches, pass batch_size={LARGER * self.batch_size}: training "
-            f"takes {training.larger_rate:,.0f} samples/s then, instead of {training.step_rate:,.0f}."
+            f"pass memory_bytes={needed:,} or more. With {facts.memory_bytes:,} a window holds "
+            f"{facts.window // size} batches, of the {BLOCKS_PER_BATCH_SAMPLE} that mix well."
         ]
