@@ -6,55 +6,10 @@ import re
 
 import numpy as np
 import pytest
-import sqlalchemy as sa
 
 import rowfeed
-from rowfeed.dialects import open_session, session_class
+from rowfeed.dialects import session_class
 from rowfeed.dialects.session import Session
-from rowfeed.request.request import Request
-
-CELLS = {"axes": ("x", "y"), "value": "v", "shape": (3, 3)}
-IDS = {"integers": np.arange(10, 1210, 2), "text": np.array([f"Ab {i:04}" for i in range(600)])}
-
-
-def counted(db, layout, ids):
-    """How many rows the engine counts for some ids."""
-    with db.open() as session:
-        selection = layout.selection(session)
-        ids = np.asarray(ids, np.dtypes.StringDType()) if np.asarray(ids).dtype.kind == "U" else np.asarray(ids)
-        return session.count(Request(selection, ids))
-
-
-@pytest.mark.parametrize("kind", IDS)
-def test_count_is_of_the_rows_of_the_request(db, kind):
-    """Of 600 samples of which sample i has i % 10 rows: exactly those of the ids that were asked for."""
-    ids = IDS[kind]
-    filled = (np.arange(9) < np.arange(600)[:, None] % 10).reshape(600, 3, 3)
-    db.write(rowfeed.Grid("cells", sample="id", **CELLS), filled.astype("float32"), ids=ids.tolist())
-    grid = rowfeed.Grid("cells", sample="id", **CELLS)
-    assert counted(db, grid, ids) == filled.sum()
-    assert counted(db, grid, ids[[3, 7, 599]]) == 3 + 7 + 9
-    assert counted(db, grid, ids[:1]) == 0
-    restricted = rowfeed.Grid("cells", sample="id", **CELLS, where=sa.column("x") == 0)
-    assert counted(db, restricted, ids[[2, 7, 599]]) == 2 + 3 + 3
-
-
-@pytest.mark.parametrize("dtype", ["bool", "int64", "float64", "datetime64[us]", "timedelta64[us]"])
-def test_count_takes_values_of_any_type(db, dtype):
-    """Booleans have no largest one on PostgreSQL, and the sum of these numbers would overflow: neither matters."""
-    values = {
-        "bool": np.array([True, False, True]),
-        "int64": np.full(3, 2**62),
-        "float64": np.full(3, 1.7e308),
-    }.get(dtype, np.arange(3).astype(dtype))
-    layout = rowfeed.Columns("t", sample="id", columns="v", dtype=dtype)
-    if dtype == "bool" and db.url.get_backend_name() in ("postgresql", "duckdb"):
-        with open_session(db._address, read_only=False) as session, session._connection.begin():
-            session._connection.exec_driver_sql("CREATE TABLE t (id INT PRIMARY KEY, v BOOLEAN)")
-            session._connection.exec_driver_sql("INSERT INTO t VALUES (0, TRUE), (1, FALSE), (2, TRUE)")
-    else:
-        db.write(layout, values)
-    assert counted(db, layout, [0, 2]) == 2
 
 
 def test_the_product_has_a_name_and_a_version(db):

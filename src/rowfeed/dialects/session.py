@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Self
 
@@ -293,31 +293,6 @@ class Session(Storage, Reflection):
             wanted, bound = set(portion.tolist()), self._bound(portion, kind)
             found += [row for row in self._execute(query, {"rowfeed_ids": bound}) if name(row[0]) in wanted]
         return to_columns(request, found, kind)
-
-    def count(self, request: Request) -> int:
-        """How many rows a request has, counted where they are: what finding and reading them costs the engine alone.
-
-        It takes the largest of each value too, for which each is looked at; unlike a sum, that overflows nowhere.
-        """
-        query = self._largest(request.selection)
-        with self._translated():
-            found = [self._execute(part, bound).one() for part, bound in self._of_request(query, request)]
-        return sum(int(row[0]) for row in found)
-
-    def _largest(self, selection: Selection) -> sa.Select[Any]:
-        columns: list[sa.ColumnElement[Any]] = [sa.func.max(column) for column in self._comparable(selection)]
-        return sa.select(*[sa.func.count(), *columns]).select_from(selection.subquery)
-
-    def _comparable(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
-        """The value columns, in a type that has an order."""
-        return [selection.subquery.c[f"value{i}"] for i in range(len(selection.values))]
-
-    def _of_request(self, query: sa.Select[Any], request: Request) -> Iterator[tuple[sa.Select[Any], dict[str, Any]]]:
-        """A query, or several, of a request's rows alone, with what is bound in each."""
-        kind = self._kind(request)
-        query = query.where(request.selection.subquery.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True)))
-        for start in range(0, request.ids.size, IDS_PER_QUERY):
-            yield query, {"rowfeed_ids": self._bound(request.ids[start : start + IDS_PER_QUERY], kind)}
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
         """The columns of plain rows, in such a form that the driver changes none of them."""

@@ -127,7 +127,7 @@ class Bench:
         say(f"{self.layout.source.label} in {self.db.label}: {count:,} samples.")
         with self.db.open() as session:
             index, remote = self.layout.missing_index(session), session.remote
-            engine = {"product": session.product, "driver": session.driver, "plain_rows": self.db.plain_rows}
+            engine = {"product": session.product, "driver": session.driver, "plain_rows": self.db._address.plain_rows}
         window = choose_window(memory_bytes, sample_bytes, self.batch_size, count)
         connections = 1 if index else self.connections
         facts = Facts(count, self.batch_size, window, connections, memory_bytes, sample_bytes, index, remote)

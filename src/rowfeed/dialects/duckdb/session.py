@@ -6,7 +6,7 @@ one join with the wanted ids, and no index.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -153,14 +153,6 @@ class Session(generic.Session):
         if not all(types[f"value{i}"] in NUMBERS or _short(types[f"value{i}"]) for i in range(len(selection.values))):
             return None
         return _columns(request, self._fetch(*_query(request, types, self._kind(request))), types)
-
-    def _of_request(self, query: sa.Select[Any], request: Request) -> Iterator[tuple[sa.Select[Any], dict[str, Any]]]:
-        if self._plain_rows or not self._own:
-            yield from super()._of_request(query, request)
-            return
-        wanted, bound = _wanted(request, self._kind(request))
-        rows = request.selection.subquery
-        yield query.select_from(rows.join(wanted, wanted.c.id == rows.c.sample)), bound
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
         """Dates as text, of which Python has not all; instants have their zone in it."""

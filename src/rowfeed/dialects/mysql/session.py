@@ -268,18 +268,6 @@ class Session(Storage, InformationSchema, generic.Session):
         labelled = zip(selection.subquery.c, self._kinds(selection), strict=True)
         return [_printable(column, kind).label(column.name) for column, kind in labelled]
 
-    def count(self, request: Request) -> int:
-        if self._plain_rows or self._wire is None or request.ids.dtype.kind == "T":
-            return super().count(request)
-        ranges = self._ranges(request)
-        found = template(request.selection, self._largest(request.selection), self._literal, ranges)
-        if found is None:
-            return super().count(request)
-        with self._translated():
-            texts = found.statements(wanted(request, bool(ranges)), self._packet)
-            counts = [self._connection.exec_driver_sql(text.replace("%", "%%")).one() for text in texts]
-        return sum(int(row[0]) for row in counts)
-
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         return objects_of(ids, IdKind.TEXT if kind is IdKind.UUIDS else kind)
 

@@ -39,7 +39,7 @@ SENT = {16: ("bool", "?"), 21: ("int2", ">i2"), 23: ("int4", ">i4"), 20: ("int8"
 SENT |= {kind: (name, ">i4" if unit == "D" else ">i8") for kind, (name, unit) in (DATES | TIMES).items()}
 """By type number: the name, as in `int4send`, and what numpy calls what that sends."""
 
-BOOL, FLOAT4, FLOAT8, NUMERIC = 16, 700, 701, 1700
+FLOAT4, FLOAT8, NUMERIC = 700, 701, 1700
 INTEGERS = {21, 23, 20}
 UUID, BYTEA = 2950, 17
 COLLATED = {25: "TEXT[]", 1043: "TEXT[]", 1042: "BPCHAR[]"}

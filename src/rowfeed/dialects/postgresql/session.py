@@ -26,7 +26,6 @@ from rowfeed.access.address import Address
 from rowfeed.access.failures import Failure
 from rowfeed.dialects import session as generic
 from rowfeed.dialects.postgresql.query import (
-    BOOL,
     IDS,
     INTEGERS,
     RUN_OF,
@@ -34,13 +33,11 @@ from rowfeed.dialects.postgresql.query import (
     UUID,
     Query,
     array_literal,
-    bound_ids,
     exact_rows,
     folding,
     integer_ids,
     joined,
     possible,
-    ranges,
     samples_in,
     tried_ids,
 )
@@ -290,24 +287,6 @@ class Session(Storage, generic.Session):
         query = sa.select(*self._row_columns(request.selection)).where(samples_in(rows.c.sample, types["sample"]))
         kind = self._kind(request)
         return to_columns(request, self._execute(query, {IDS: array_literal(request.ids, kind)}).all(), kind)
-
-    def _comparable(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
-        """Booleans as numbers, since they have no largest one."""
-        types = self._selection_types(selection)
-        columns = super()._comparable(selection)
-        return [sa.cast(column, sa.Integer) if types[column.name] == BOOL else column for column in columns]
-
-    def _of_request(self, query: sa.Select[Any], request: Request) -> Iterator[tuple[sa.Select[Any], dict[str, Any]]]:
-        kind = self._selection_types(request.selection)["sample"]
-        if not self._as_array(request):
-            yield from super()._of_request(query, request)
-        elif self._plain_rows or request.ranges(RUN_OF) is None:
-            condition = samples_in(request.selection.subquery.c.sample, kind)
-            yield query.where(condition), bound_ids(request, self._kind(request), ranged=False)
-        else:
-            rows, wanted = request.selection.subquery, ranges()
-            query = query.select_from(wanted.join(rows, rows.c.sample.between(wanted.c.low, wanted.c.high)))
-            yield query, bound_ids(request, self._kind(request), ranged=True)
 
 
 def _too_large(error: DatabaseError) -> bool:

@@ -11,7 +11,7 @@ Source: "How To Corrupt An SQLite Database File", section 2.2.1, sqlite.org/howt
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date, timedelta
@@ -152,12 +152,6 @@ class Session(generic.Session):
         if request.ids.dtype.kind == "u" or self._kind(request) is IdKind.BYTES or self._hides_json_each:
             return False
         return request.ids.dtype.kind != "T" or not any("\0" in name for name in request.ids.tolist())
-
-    def _of_request(self, query: sa.Select[Any], request: Request) -> Iterator[tuple[sa.Select[Any], dict[str, Any]]]:
-        if self._plain_rows or not self._lists(request):
-            yield from super()._of_request(query, request)
-        else:
-            yield wanted(query, request)
 
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         return objects_of(within_int64(ids), kind)
