@@ -364,8 +364,7 @@ def test_training_waits_for_a_slow_feed(db, tmp_path):
     import sqlite3
 
     with sqlite3.connect(db.url.database) as connection:
-        slow = SLOW.replace("2000", "20000")
-        connection.execute(f"CREATE VIEW S AS SELECT id, y, x, v * ({slow} > 0) AS v FROM T")
+        connection.execute(f"CREATE VIEW S AS SELECT id, y, x, v * ({SLOW} > 0) AS v FROM T")
     words = [
         "--table",
         "S",
