@@ -57,7 +57,7 @@ class KerasFeed(keras.utils.PyDataset):
     """
 
     error: Exception | None
-    """The last error of reading or of the transform, in its own type; None if there was none. TensorFlow has another."""
+    """The last error of reading or of the transform, in its own type; None if there was none. TensorFlow hides it."""
 
     def __init__(self, stream: Stream) -> None:
         super().__init__(workers=1, use_multiprocessing=False)

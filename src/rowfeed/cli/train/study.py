@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from rowfeed.cli import backend
 from rowfeed.cli.backend import quiet_stderr
-from rowfeed.cli.report import pictures
+from rowfeed.cli.report.denoised import denoised
+from rowfeed.cli.report.history import history
 from rowfeed.cli.report.page import Picture
 from rowfeed.cli.report.pictures import LIGHT, WIDE, Theme
 from rowfeed.cli.train.comparison import Comparison, compare
@@ -102,28 +103,28 @@ class Study:
         errors = {"noisy": comparison.noisy, "pca": comparison.pca}
 
         @cache
-        def denoised(theme: Theme, inches: float) -> bytes:
-            return pictures.denoised(comparison.examples, captions, theme, inches)
+        def samples(theme: Theme, inches: float) -> bytes:
+            return denoised(comparison.examples, captions, theme, inches)
 
         @cache
-        def history(theme: Theme, inches: float) -> bytes:
-            return pictures.history(training.history, errors, theme, inches)
+        def losses(theme: Theme, inches: float) -> bytes:
+            return history(training.history, errors, theme, inches)
 
-        (self.out / "denoised.png").write_bytes(denoised(LIGHT, WIDE))
-        (self.out / "history.png").write_bytes(history(LIGHT, WIDE))
+        (self.out / "denoised.png").write_bytes(samples(LIGHT, WIDE))
+        (self.out / "history.png").write_bytes(losses(LIGHT, WIDE))
         which = f"one for each {self.labels.values[0]}" if self.labels else f"the first by {self.grid.sample}"
         shown = (
             Picture(
                 "Noisy, denoised, original",
                 f"Validation samples, {which}. The model is given the noisy picture and makes the denoised one. "
                 f"Axis {self.grid.axes[0]} runs down, {self.grid.axes[1]} to the right.",
-                denoised,
+                samples,
             ),
             Picture(
                 "How the error fell",
                 "Mean squared error by epoch, on training and on validation samples, both with new noise in each "
                 "epoch. Dashed: the noisy validation samples themselves, and the PCA.",
-                history,
+                losses,
             ),
         )
         (self.out / "report.html").write_text(findings.report(shown).html(), encoding="utf-8")
