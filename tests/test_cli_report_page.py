@@ -16,10 +16,13 @@ def page(**changes):
     fields = {
         "title": "Title",
         "lead": "Lead",
+        "reasons": ["Reason.", "Another."],
         "bars": [Bar("noisy", 20.0, "noisy"), Bar("denoised", 5.0, "denoised")],
         "measured": "Measured",
         "figures": [Figure("12", "rows", "Counted")],
         "pictures": [Picture("Picture", "Caption", lambda theme, inches: f"{theme.page} {inches}".encode())],
+        "code": ["import this", "this.run()"],
+        "code_note": "Run it",
         "facts": [("Seed", "0")],
     }
     return Report(**{**fields, **changes}).html()
@@ -56,14 +59,17 @@ def test_every_text_is_escaped():
     text = page(
         title=NASTY,
         lead=NASTY,
+        reasons=[NASTY],
         bars=[Bar(NASTY, 1.0, "pca")],
         measured=NASTY,
         figures=[Figure(NASTY, NASTY, NASTY)],
         pictures=[Picture(NASTY, NASTY, lambda theme, inches: b"")],
+        code=[NASTY],
+        code_note=NASTY,
         facts=[(NASTY, NASTY)],
     )
     assert "<script" not in text
-    assert text.count("&lt;script&gt;") == 14
+    assert text.count("&lt;script&gt;") == 17
     Outline(text)
 
 
@@ -83,3 +89,12 @@ def test_bars_have_the_length_of_their_errors():
     """The largest error fills the width; another one its share of it; without any error there is no division by 0."""
     assert re.findall(r"<b>([\d.]+)</b><i style=\"width:([\d.]+)%", page()) == [("20", "100.0"), ("5", "25.0")]
     assert re.findall(r"width:([\d.]+)%;background", page(bars=[Bar("none", 0.0, "noisy")])) == ["0.0"]
+    odd = [Bar("one", 1.0, "pca"), Bar("infinite", float("inf"), "noisy"), Bar("nan", float("nan"), "denoised")]
+    assert re.findall(r"width:([\d.]+)%;background", page(bars=odd)) == ["100.0", "100.0", "0.0"]
+
+
+def test_the_lines_to_paste_stand_below_each_other():
+    """The code is shown as it is pasted, with what it does; reasons follow the lead, and none leave no room."""
+    assert "<pre>import this\nthis.run()</pre>" in page()
+    assert '<p class="lead">Reason. Another.</p></header>' in page()
+    assert "Lead</p></header>" in page(reasons=[])

@@ -44,6 +44,9 @@ def test_errors_by_hand(feeds):
     along = np.array([1, 2, 0, 0, -1, 3]) / np.sqrt(15)
     assert found.pca == pytest.approx((noise.ravel() @ along) ** 2 / 6, rel=1e-4)
     assert (found.samples, found.components, found.pca_samples) == (50, 1, 50)
+    assert found.pca_loss == pytest.approx(0, abs=1e-6)
+    others = cells.reshape(50, 6)[:, :5]
+    assert found.values_loss == pytest.approx(np.square(others - others.mean(axis=0)).sum() / 300, rel=1e-4)
 
 
 def test_examples_are_those_that_were_asked_for(feeds):

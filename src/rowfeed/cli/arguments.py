@@ -115,7 +115,10 @@ def _add_populate(commands: Any) -> None:
         "fill a table with random user matrices",
         "Write users who each have a matrix of random integers from -7 to 17. A cell that is 0\n"
         "has no row, and some users have none at all; a second table lists all users. Needs\n"
-        "memory for a chunk, however many users there are.",
+        "memory for a chunk, however many users there are.\n\n"
+        "Random cells have nothing to do with each other: the table shows how rowfeed reads and\n"
+        "trains, not how well a model denoises. None can do more than draw each cell toward its\n"
+        "mean; `rowfeed demo` has real pictures.",
         POPULATE_EXAMPLES,
     )
     command.add_argument("url", metavar="URL", help=f"a SQLAlchemy URL. {PASSWORD}")

@@ -127,6 +127,7 @@ def _populate(options: argparse.Namespace) -> None:
         f"Wrote {options.samples:,} users into {db.label}: {rows:,} rows in {options.table}, "
         f"all users in {users_table}."
     )
+    _say("The cells are random: a model can draw each toward its mean, and do no more. For pictures: rowfeed demo.")
     if len(options.shape) == 2:
         _say("\nTry next:")
         matrices = _grid_words(options.table, "user_id", "x,y", options.shape, users_table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
@@ -50,29 +51,36 @@ class Report:
     Args:
         title: What was trained on what.
         lead: What came out, in a sentence or two.
+        reasons: Why, in whole sentences; may be none.
         bars: Mean squared errors; the longest bar is the largest.
         measured: What the bars show and how it was measured.
         figures: The numbers of the training.
         pictures: The pictures.
+        code: Lines of Python that load the model.
+        code_note: What they do.
         facts: What it takes to get the same numbers again: name and value.
     """
 
     title: str
     lead: str
+    reasons: Sequence[str]
     bars: Sequence[Bar]
     measured: str
     figures: Sequence[Figure]
     pictures: Sequence[Picture]
+    code: Sequence[str]
+    code_note: str
     facts: Sequence[tuple[str, str]]
 
     def html(self) -> str:
         """The page."""
-        longest = max((bar.value for bar in self.bars), default=0) or 1
+        longest = max((bar.value for bar in self.bars if math.isfinite(bar.value)), default=0) or 1
         bars = "".join(
             f'<div class="bar"><span>{escape(bar.label)}</span><b>{bar.value:.3g}</b>'
-            f'<i style="width:{100 * bar.value / longest:.1f}%;background:var(--{bar.colour})"></i></div>'
+            f'<i style="width:{_percent(bar.value / longest):.1f}%;background:var(--{bar.colour})"></i></div>'
             for bar in self.bars
         )
+        reasons = f'<p class="lead">{escape(" ".join(self.reasons))}</p>' if self.reasons else ""
         figures = "".join(
             f"<div><dt>{escape(figure.label)}</dt><dd>{escape(figure.value)}</dd></div>" for figure in self.figures
         )
@@ -90,14 +98,21 @@ class Report:
             f"<title>{escape(self.title)}</title>\n<style>{_variables(LIGHT)}"
             f"@media (prefers-color-scheme: dark) {{{_variables(DARK)}}}{CSS}</style>\n</head>\n<body>\n<main>\n"
             f'<header><p class="mark">rowfeed</p><h1>{escape(self.title)}</h1>'
-            f'<p class="lead">{escape(self.lead)}</p></header>\n'
+            f'<p class="lead">{escape(self.lead)}</p>{reasons}</header>\n'
             f'<section class="card bars"><h2>Error on samples it never saw</h2>{bars}'
             f'<p class="note">{escape(self.measured)}</p></section>\n'
             f'<dl class="figures">{figures}</dl>\n{pictures}\n'
+            f'<section class="card"><h2>Use the model</h2><pre>{escape(chr(10).join(self.code))}</pre>'
+            f'<p class="note">{escape(self.code_note)}</p></section>\n'
             f'<section class="meanings"><h2>What was counted</h2><dl>{meanings}</dl></section>\n'
             f"<section><h2>What it ran on</h2><table>{facts}</table></section>\n"
             "</main>\n</body>\n</html>\n"
         )
+
+
+def _percent(ratio: float) -> float:
+    """0 to 100, of what is no number too."""
+    return 100 * min(ratio, 1.0) if ratio == ratio else 0.0
 
 
 def _picture(picture: Picture) -> str:
@@ -147,6 +162,7 @@ header+.card{margin-top:44px}
 .bar i{grid-column:1/-1;height:12px;border-radius:3px;min-width:2px}
 .note,figcaption{color:var(--muted);font-size:15px;max-width:44em;text-wrap:pretty}
 .note{margin-top:22px}
+pre{font:15px/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;white-space:pre-wrap;overflow-wrap:anywhere}
 .figures{display:grid;grid-template-columns:repeat(3,1fr);background:var(--line);gap:1px;border:1px solid var(--line);
  border-radius:14px;overflow:hidden}
 .figures div{background:var(--card);padding:20px clamp(14px,3vw,30px);display:flex;flex-direction:column-reverse;

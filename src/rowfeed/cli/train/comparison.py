@@ -28,6 +28,9 @@ class Comparison:
         pca: The error of the noisy input projected on the principal components of clean training samples.
         components: How many components: as many as the model's code has numbers, where the samples allow.
         pca_samples: How many training samples these were found in.
+        pca_loss: The error of clean input projected on them: what they lose without any noise.
+        values_loss: The error of clean input of which as many single values are kept, those that vary most among the
+            training samples, and the others are their means.
         examples: Noisy, denoised and clean, each (examples, *shape).
     """
 
@@ -37,12 +40,9 @@ class Comparison:
     pca: float
     components: int
     pca_samples: int
+    pca_loss: float
+    values_loss: float
     examples: tuple[Array, Array, Array]
-
-    @property
-    def share(self) -> float:
-        """What is left of the noise: the denoised error as a share of the noisy input's."""
-        return self.denoised / self.noisy if self.noisy else float("inf")
 
 
 def compare(model: Any, train: Feed, validation: Feed, shown: npt.NDArray[np.int64]) -> Comparison:
@@ -54,37 +54,45 @@ def compare(model: Any, train: Feed, validation: Feed, shown: npt.NDArray[np.int
         validation: (noisy, clean) batches, not shuffled.
         shown: Which validation samples to keep as examples: positions among its sample ids.
     """
-    pca, pca_samples = _principal_components(train, prod(model.sample_shape), model.code_size)
-    squares, values, start = np.zeros(3), 0, 0
+    pca, flat = _principal_components(train, prod(model.sample_shape), model.code_size)
+    left_out = np.argsort(-flat.var(axis=0), kind="stable")[int(pca.n_components_) :]
+    squares, values, start = np.zeros(5), 0, 0
+
+    def projected(x: Array) -> Array:
+        return np.asarray(pca.inverse_transform(pca.transform(x.reshape(len(x), -1))).reshape(x.shape))
+
     kept: dict[int, tuple[Array, ...]] = {}
     with validation.batches() as batches:
         for noisy, clean in batches:
             denoised = np.asarray(model.predict_on_batch(noisy))
-            flat = noisy.reshape(len(noisy), -1)
-            projected = pca.inverse_transform(pca.transform(flat)).reshape(noisy.shape)
-            squares += [np.square(x - clean, dtype=np.float64).sum() for x in (noisy, denoised, projected)]
+            kept_values = clean.reshape(len(clean), -1).copy()
+            kept_values[:, left_out] = pca.mean_[left_out]
+            inputs = noisy, denoised, projected(noisy), projected(clean), kept_values.reshape(clean.shape)
+            squares += [np.square(x - clean, dtype=np.float64).sum() for x in inputs]
             values += clean.size
             for position in shown[(shown >= start) & (shown < start + len(clean))]:
                 kept[position] = tuple(x[position - start] for x in (noisy, denoised, clean))
             start += len(clean)
     examples = [np.stack(arrays) for arrays in zip(*(kept[position] for position in shown), strict=True)]
-    noise, left, projection = (float(error) for error in squares / values)
+    noise, left, projection, pca_loss, values_loss = (float(error) for error in squares / values)
     return Comparison(
         samples=start,
         noisy=noise,
         denoised=left,
         pca=projection,
         components=int(pca.n_components_),
-        pca_samples=pca_samples,
+        pca_samples=len(flat),
+        pca_loss=pca_loss,
+        values_loss=values_loss,
         examples=(examples[0], examples[1], examples[2]),
     )
 
 
-def _principal_components(train: Feed, size: int, code_size: int) -> tuple[Any, int]:
-    """A PCA fitted on training samples spread evenly over their ids, as many as PCA_VALUES allows."""
+def _principal_components(train: Feed, size: int, code_size: int) -> tuple[Any, Array]:
+    """A PCA, and the training samples that it was fitted on: spread evenly over their ids, as PCA_VALUES allows."""
     from sklearn.decomposition import PCA
 
     step = -(-train.sample_ids.size * size // PCA_VALUES)
     clean = train.replace(samples=train.sample_ids[::step]).arrays()[0]
     flat = clean.reshape(len(clean), -1)
-    return PCA(min(code_size, *flat.shape), random_state=0).fit(flat), len(flat)
+    return PCA(min(code_size, *flat.shape), random_state=0).fit(flat), flat

@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime
 import os
 import platform
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from math import prod
+from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -17,7 +20,10 @@ from rowfeed.cli.report.page import Bar, Figure, Picture, Report
 from rowfeed.cli.train.comparison import Comparison
 from rowfeed.cli.train.recipe import Recipe
 from rowfeed.cli.train.training import Training
+from rowfeed.cli.train.verdict import Verdict
 from rowfeed.database.database import Database
+from rowfeed.feed.feed import DEFAULT_MAX_SCANNED_ROWS, DEFAULT_MEMORY_BYTES
+from rowfeed.feed.samples import Samples, SamplesLike
 from rowfeed.layouts.grid import Grid
 
 BESIDE_TRAINING = (
@@ -35,17 +41,22 @@ class Findings:
     noun: str
     training: Training
     comparison: Comparison
+    samples: SamplesLike
+    limits: Mapping[str, Any]
+    out: Path
 
     def table(self) -> str:
         """The errors, for the screen."""
         found = self.comparison
         rows = [
             ("noisy input", found.noisy, ""),
-            (f"PCA, {_count(found.components, 'component')}", found.pca, _share(found.pca, found.noisy)),
-            ("denoised", found.denoised, _share(found.denoised, found.noisy)),
+            (f"PCA, {_count(found.components, 'component')}", found.pca, _ratio(found.pca, found.noisy)),
+            ("denoised", found.denoised, _ratio(found.denoised, found.noisy)),
         ]
-        lines = [f"  {name:<22}{error:>9.4g}{share:>7}".rstrip() for name, error, share in rows]
-        return "\n".join(["", f"Mean squared error on {_count(found.samples, 'validation sample')}:", *lines, ""])
+        lines = [f"  {name:<22}{error:>9.4g}{ratio:>7}".rstrip() for name, error, ratio in rows]
+        reasons = [line for reason in self._verdict.reasons() for line in textwrap.wrap(reason, 100)]
+        title = f"Mean squared error on {_count(found.samples, 'validation sample')}:"
+        return "\n".join(["", title, *lines, *reasons, ""])
 
     def report(self, pictures: Sequence[Picture]) -> Report:
         """The report with these pictures."""
@@ -54,6 +65,7 @@ class Findings:
         return Report(
             title=f"{samples:,} {self.noun}, denoised",
             lead=self._lead(),
+            reasons=self._verdict.reasons(),
             bars=(
                 Bar("Noisy input itself", found.noisy, "noisy"),
                 Bar(f"PCA, {_count(found.components, 'component')}", found.pca, "pca"),
@@ -67,6 +79,15 @@ class Findings:
             ),
             figures=self._figures(),
             pictures=pictures,
+            code=(
+                "import keras, rowfeed.keras",
+                f"model = keras.saving.load_model({str(self.out / 'model.keras')!r})",
+            ),
+            code_note=(
+                "The import of rowfeed.keras tells Keras of the model's layers. Then model.predict(samples) gives back "
+                f"float32 ({', '.join(('samples', *map(str, self.grid.sample_shape)))}), and model.encoder and "
+                "model.decoder are models of their own."
+            ),
             facts=self._facts(),
         )
 
@@ -74,23 +95,26 @@ class Findings:
     def _values(self) -> int:
         return prod(self.grid.sample_shape)
 
-    def _lead(self) -> str:
-        found = self.comparison
-        judged = f"On {found.samples:,} {self.noun} that it never saw, the autoencoder"
-        if not found.noisy:
-            return f"{judged} gives back clean input with a mean squared error of {found.denoised:.3g}."
-        denoised, pca = found.denoised / found.noisy, found.pca / found.noisy
-        if denoised >= 1:
-            return (
-                f"{judged} adds more error than the noise: its mean squared error is {denoised:.1f} times the noisy "
-                f"input's own, that of a PCA of the same code size {pca:.1f} times. A code of "
-                f"{_count(self.training.model.code_size, 'number')} cannot hold these {_count(self._values, 'value')} "
-                "where they have little to do with each other."
-            )
-        return (
-            f"{judged} brings the mean squared error down to {denoised:.0%} of the noisy input's own; a PCA of the "
-            f"same code size, to {pca:.0%}."
+    @property
+    def _verdict(self) -> Verdict:
+        found, training = self.comparison, self.training
+        return Verdict(
+            noisy=found.noisy,
+            denoised=found.denoised,
+            pca=found.pca,
+            components=found.components,
+            pca_samples=found.pca_samples,
+            pca_loss=found.pca_loss,
+            values_loss=found.values_loss,
+            code_size=training.model.code_size,
+            values=self._values,
+            losses=training.history["loss"],
+            val_losses=training.history["val_loss"],
         )
+
+    def _lead(self) -> str:
+        judged = f"On {self.comparison.samples:,} {self.noun} that it never saw, the autoencoder"
+        return f"{judged} {self._verdict.result()}"
 
     def _figures(self) -> Sequence[Figure]:
         training, model = self.training, self.training.model
@@ -126,25 +150,25 @@ class Findings:
         )
 
     def _facts(self) -> Sequence[tuple[str, str]]:
-        recipe, grid, training = self.recipe, self.grid, self.training
-        restricted = f" where {grid.where}" if grid.where is not None else ""
-        limits = "the training samples"
+        recipe, training = self.recipe, self.training
+        scaled = "the training samples"
         if recipe.value_range is not None:
-            limits = "a value range of {:g} to {:g}".format(*recipe.value_range)
+            scaled = "a value range of {:g} to {:g}".format(*recipe.value_range)
         now = datetime.datetime.now(datetime.UTC)
         return (
             ("Database", self.db.label),
-            ("Rows", f"{grid.source.label} ({', '.join((grid.sample, *grid.axes, *grid.values))}){restricted}"),
+            ("Rows", self._rows()),
             (
                 "Samples",
-                f"{training.train.sample_ids.size:,} to train, {self.comparison.samples:,} to validate, told apart by "
-                "a hash of their ids",
+                f"{training.train.sample_ids.size:,} to train, {self.comparison.samples:,} to validate, "
+                f"{recipe.validation:g} of all, told apart by a hash of their ids{self._listed()}",
             ),
+            *self._limits(),
             (
                 "Recipe",
                 f"{_count(recipe.epochs, 'epoch')} of batches of {recipe.batch_size}, "
                 f"Adam from {recipe.learning_rate:g} down a half cosine, "
-                f"noise {recipe.noise:g}, scaled by {limits}, seed {recipe.seed}",
+                f"noise {recipe.noise:g}, scaled by {scaled}, seed {recipe.seed}",
             ),
             ("Software", f"rowfeed {version('rowfeed')}, Keras {keras.__version__} on {backend_version()}"),
             (
@@ -155,8 +179,43 @@ class Findings:
             ("Date", f"{now.day} {now:%B %Y, %H:%M} UTC"),
         )
 
+    def _rows(self) -> str:
+        """The table and its columns, and each rule for rows that is not the default."""
+        grid = self.grid
+        said = f"{grid.source.label} ({', '.join((grid.sample, *grid.axes, *grid.values))})"
+        if grid.where is not None:
+            said += f" where {grid.where}"
+        if grid.duplicates != "error":
+            said += f"; of several rows for one cell, the {grid.duplicates}"
+        if grid.out_of_range != "error":
+            said += "; rows outside of the shape are dropped"
+        if grid.null != "error":
+            said += "; rows with a NULL are dropped" if grid.null == "drop" else f"; a NULL is {grid.fill:g}"
+        return said
 
-def _share(error: float, noisy: float) -> str:
+    def _listed(self) -> str:
+        """Where the samples are listed, if not in the table of the rows."""
+        samples = self.samples
+        if isinstance(samples, Samples):
+            restricted = f" where {samples.where}" if samples.where is not None else ""
+            return f"; listed in {samples.source.label}.{samples.column}{restricted}"
+        return "" if samples is None else "; a list of ids"
+
+    def _limits(self) -> Sequence[tuple[str, str]]:
+        """The arguments of the feed that were given."""
+        said = []
+        throttle = self.limits.get("throttle")
+        if throttle is not None:
+            unit = "of the server's time for each connection" if throttle <= 1 else "rows a second"
+            said.append(f"throttle {throttle:,g} {unit}")
+        if (memory := self.limits.get("memory_bytes")) not in (None, DEFAULT_MEMORY_BYTES):
+            said.append(f"memory of {memory:,} bytes")
+        if (rows := self.limits.get("max_scanned_rows")) not in (None, DEFAULT_MAX_SCANNED_ROWS):
+            said.append(f"at most {rows:,} rows scanned in an epoch")
+        return [("Limits", ", ".join(said))] if said else []
+
+
+def _ratio(error: float, noisy: float) -> str:
     return f"{error / noisy:.0%}" if noisy else ""
 
 

@@ -80,7 +80,9 @@ class Study:
         training = train(feed, self.grid.sample_shape, recipe, say, terminal)
         positions, captions = self._shown(training.validation)
         comparison = compare(training.model, training.train, training.validation, positions)
-        findings = Findings(self.db, self.grid, recipe, self.noun, training, comparison)
+        findings = Findings(
+            self.db, self.grid, recipe, self.noun, training, comparison, self.samples, self.limits, self.out
+        )
         say(findings.table())
         self._write(training, findings, captions)
         for name in ("model.keras", "history.png", "denoised.png", "report.html"):
@@ -113,15 +115,17 @@ class Study:
         (self.out / "denoised.png").write_bytes(samples(LIGHT, WIDE))
         (self.out / "history.png").write_bytes(losses(LIGHT, WIDE))
         which = f"one for each {self.labels.values[0]}" if self.labels else f"the first by {self.grid.sample}"
+        channels = len(self.grid.values) if len(self.grid.sample_shape) == 3 else 1
+        of_many = f", each as {channels} channels" if channels not in (1, 3) else ""
         shown = (
             Picture(
                 "Noisy, denoised, original",
-                f"Validation samples, {which}. The model is given the noisy picture and makes the denoised one. "
-                f"Axis {self.grid.axes[0]} runs down, {self.grid.axes[1]} to the right.",
+                f"Validation samples, {which}{of_many}. The model is given the noisy picture and makes the denoised "
+                f"one. Axis {self.grid.axes[0]} runs down, {self.grid.axes[1]} to the right.",
                 samples,
             ),
             Picture(
-                "How the error fell",
+                "The error by epoch",
                 "Mean squared error by epoch, on training and on validation samples, both with new noise in each "
                 "epoch. Dashed: the noisy validation samples themselves, and the PCA.",
                 losses,

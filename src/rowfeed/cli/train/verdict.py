@@ -1,0 +1,156 @@
+"""What a training came to, and why, in sentences that its numbers bear out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+FALL = 0.05
+"""The error was still falling if the second half of the epochs brought it down by more than this share."""
+
+RISE = 0.05
+"""It has risen again if it ended by more than this share above its lowest."""
+
+FEW_EPOCHS = 5
+"""With fewer, an error that does not fall may fall yet."""
+
+UNRELATED = 0.95
+"""Values have little to do with each other if components lose more than this share of what single values lose."""
+
+SAMPLES_A_VALUE = 5
+"""With fewer samples for each of their values, a PCA does not tell so."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The numbers of a training, judged. All errors are mean squared errors per value of validation samples.
+
+    Args:
+        noisy: Of the noisy input; 0: there was no noise.
+        denoised: Of what the model made of it.
+        pca: Of its projection on principal components.
+        components: How many of them.
+        pca_samples: How many samples these were found in.
+        pca_loss: Of clean samples projected on these components.
+        values_loss: Of clean samples of which as many single values are kept, and the others are their means.
+        code_size: Numbers in the model's code of a sample.
+        values: Values of a sample.
+        losses: On training samples by epoch, each the mean over its epoch.
+        val_losses: At the end of each epoch.
+    """
+
+    noisy: float
+    denoised: float
+    pca: float
+    components: int
+    pca_samples: int
+    pca_loss: float
+    values_loss: float
+    code_size: int
+    values: int
+    losses: Sequence[float]
+    val_losses: Sequence[float]
+
+    @property
+    def fall(self) -> float:
+        """How much of the error the second half of the epochs took: its last, against the lowest of the first half.
+
+        The mean of the first epoch stands for the error before it, so that a single epoch has two halves as well.
+        """
+        first_half = [self.losses[0], *self.val_losses][: len(self.val_losses) // 2 + 1]
+        lowest = min(first_half)
+        return 1 - self.val_losses[-1] / lowest if lowest else 0.0
+
+    @property
+    def trend(self) -> str:
+        """`falling`, `rising`, `short` (too few epochs to tell) or `level`."""
+        if self.fall > FALL:
+            return "falling"
+        if self.val_losses[-1] > (1 + RISE) * min(self.val_losses):
+            return "rising"
+        return "short" if len(self.val_losses) < FEW_EPOCHS else "level"
+
+    @property
+    def unrelated(self) -> bool:
+        """Whether single values hold as much of clean samples as principal components do: as in random matrices."""
+        enough = self.pca_samples >= SAMPLES_A_VALUE * self.values and self.components < self.values
+        return enough and 0 < UNRELATED * self.values_loss <= self.pca_loss
+
+    def result(self) -> str:
+        """How the error changed: goes on after `the autoencoder`."""
+        if not math.isfinite(self.denoised + self.noisy):
+            return "gives no finite error."
+        if not self.noisy:
+            return (
+                f"gives back clean input with a mean squared error of {self.denoised:.3g}; a PCA with "
+                f"{_count(self.components, 'component')}, with {self.pca:.3g}."
+            )
+        ratio, pca = self.denoised / self.noisy, self.pca / self.noisy
+        if ratio >= 1:
+            return (
+                f"adds at least as much error as it takes away: its mean squared error is {ratio:.2f} times the noisy "
+                f"input's own; that of a PCA with {_count(self.components, 'component')}, {pca:.2f} times."
+            )
+        better = " does better and" if pca < ratio else ""
+        return (
+            f"brings the mean squared error down to {ratio:.0%} of the noisy input's own; a PCA with "
+            f"{_count(self.components, 'component')}{better} leaves {pca:.0%}."
+        )
+
+    def reasons(self) -> Sequence[str]:
+        """Why it is not better, as far as the numbers tell; whole sentences, none where there is nothing to say."""
+        if not math.isfinite(self.denoised + self.noisy):
+            return ["Noise or values are too large for float32: pass less noise, or store values in another unit."]
+        said = []
+        poor = self.noisy > 0 and self.denoised >= min(self.noisy, self.pca)
+        trend, epochs = self.trend, len(self.val_losses)
+        if trend == "falling":
+            said.append(self._falling())
+        elif trend == "rising" and (poor or not self.noisy):
+            best = min(range(epochs), key=self.val_losses.__getitem__)
+            more = self.val_losses[-1] / self.val_losses[best] - 1 if self.val_losses[best] else math.inf
+            said.append(
+                f"The error was lowest after epoch {best + 1} of {epochs} and has risen by {more:.0%} since: fewer "
+                "epochs or more samples may help."
+            )
+        elif trend == "short" and poor:
+            said.append(f"It trained for only {_count(epochs, 'epoch')}, too few to tell how far it can come.")
+        elif trend == "level" and poor:
+            said.append(
+                f"Training had levelled off: the second half of its {epochs} epochs brought the error down by no more "
+                f"than {FALL:.0%}."
+            )
+        if self.noisy and self.unrelated:
+            said.append(
+                f"As far as a PCA tells, these {self.values:,} values have little to do with each other, as in random "
+                "matrices. If so, no model can do more than draw each value toward its mean."
+            )
+        if poor and trend == "level" and self.code_size < self.values:
+            said.append(self._size())
+        return said
+
+    def _falling(self) -> str:
+        if len(self.val_losses) == 1:
+            return (
+                f"It trained for only 1 epoch, and the error was still falling: at its end it was {self.fall:.0%} "
+                "lower than on average during it. More epochs should bring it further down."
+            )
+        return (
+            f"It trained for only {len(self.val_losses)} epochs, and the error was still falling: the second half of "
+            f"them brought it down by {self.fall:.0%}. More epochs should bring it further down."
+        )
+
+    def _size(self) -> str:
+        """What the size of the code has to do with it: measured on clean samples, by a PCA that is nearly as large."""
+        loses = (
+            f"Of clean samples, {_count(self.components, 'principal component')} lose {self.pca_loss:.3g}; "
+            f"the noise adds {self.noisy:.3g}. "
+        )
+        if self.pca_loss >= self.noisy:
+            return f"{loses}A code of {_count(self.code_size, 'number')} is small for these {self.values:,} values."
+        return f"{loses}So the size of the code, {_count(self.code_size, 'number')}, is not what limits it."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
