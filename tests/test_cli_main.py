@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import os
 import pty
+import re
 import shlex
 import signal
 import sqlite3
@@ -246,7 +248,10 @@ def test_train_in_a_pipe(url, tmp_path):
     assert not {"\r", "\b", "\x1b"} & set(done.stdout)
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "40 samples of T, denoised" in page
-    assert "that it never saw, the autoencoder adds more error than the noise: its mean squared error is" in page
+    pasted = html.unescape(re.search("<pre>(.*?)</pre>", page, re.DOTALL)[1]) + "\nprint(model.code_size)"
+    assert subprocess.run([sys.executable, "-c", pasted], capture_output=True, text=True).stdout == "8\n"
+    assert "that it never saw, the autoencoder adds at least as much error as it takes away: its mean" in page
+    assert "cannot hold" not in page
     lines = done.stdout.splitlines()
     assert 'Model: "encoder"' in lines
     assert 'Model: "decoder"' in lines
@@ -290,7 +295,8 @@ def test_train_with_channels_samples_table_and_policies(tmp_path, capsys):
     assert main([*words, "--out-of-range", "drop", "--where", "r >= 0"]) == 0
     page = (tmp_path / "out" / "report.html").read_text()
     assert "32 samples of pixels, denoised" in page
-    assert "pixels (item, y, x, r, g, b) where r &gt;= 0" in page
+    assert "pixels (item, y, x, r, g, b) where r &gt;= 0; rows outside of the shape are dropped" in page
+    assert "listed in items.name" in page
 
 
 @pytest.mark.keras

@@ -207,7 +207,7 @@ class Findings:
         throttle = self.limits.get("throttle")
         if throttle is not None:
             unit = "of the server's time for each connection" if throttle <= 1 else "rows a second"
-            said.append(f"throttle {throttle:,g} {unit}")
+            said.append(f"throttle {throttle:,.10g} {unit}")
         if (memory := self.limits.get("memory_bytes")) not in (None, DEFAULT_MEMORY_BYTES):
             said.append(f"memory of {memory:,} bytes")
         if (rows := self.limits.get("max_scanned_rows")) not in (None, DEFAULT_MAX_SCANNED_ROWS):
