@@ -56,7 +56,7 @@ class Findings:
         lines = [f"  {name:<22}{error:>9.4g}{ratio:>7}".rstrip() for name, error, ratio in rows]
         reasons = [line for reason in self._verdict.reasons() for line in textwrap.wrap(reason, 100)]
         title = f"Mean squared error on {_count(found.samples, 'validation sample')}:"
-        return "\n".join(["", title, *lines, *reasons, ""])
+        return "\n".join(["", title, *lines, *([""] if reasons else []), *reasons, ""])
 
     def report(self, pictures: Sequence[Picture]) -> Report:
         """The report with these pictures."""
