@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from rowfeed.cli.report.arrangement import BETWEEN_BLOCKS, TALLEST, arrange
+from rowfeed.cli.report.arrangement import BETWEEN_BLOCKS, TALLEST, WIDEST_ABOVE, arrange
 from rowfeed.cli.report.pictures import NARROW, WIDE
 
 NAME = 0.66
@@ -19,6 +19,7 @@ def test_pictures_are_inside_and_apart(width, tall, wide):
     for planes, samples, caption in product((1, 5, 12), (1, 10), (0.1, 3.3, 30.0)):
         places = arrange(width, samples, (tall, wide, planes), caption, NAME)
         assert places.height <= (1.3 if places.stacked else 1) * TALLEST * width + 1e-9
+        assert places.beside or places.blocks == 1 or min(caption, WIDEST_ABOVE) <= places.pitch - BETWEEN_BLOCKS
         assert min(samples, 3) <= places.samples <= samples
         corners = [places.place(sample, kind) for sample in range(places.samples) for kind in range(3)]
         for left, upper in corners:
