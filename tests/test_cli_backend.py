@@ -20,9 +20,7 @@ def chosen(code, **environment):
     return done.stdout.strip() or done.stderr.splitlines()[-1]
 
 
-HIDE = (
-    "import importlib.util as u, rowfeed.command.backend as b; b.find_spec = lambda n: n not in {} and u.find_spec(n)\n"
-)
+HIDE = "import importlib.util as u, rowfeed.cli.backend as b; b.find_spec = lambda n: n not in {} and u.find_spec(n)\n"
 
 
 def test_an_argument_comes_first():
