@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -20,6 +21,10 @@ import rowfeed
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background of a script: a test that interrupts itself, or what it starts, would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DEFAULT_SEED = 20260101
 SEED = int(os.environ.get("ROWFEED_TEST_SEED", DEFAULT_SEED))
