@@ -12,7 +12,7 @@ ARGS ?=
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test test-slow bench bench-quick servers lint format clean
+.PHONY: help demo docs test test-quick test-slow bench bench-quick servers lint format clean
 
 help:  ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ test: $(VENV)/test servers  ## run the tests: Keras on JAX and TensorFlow, and o
 	@if $(BIN)/python -c "import torch" 2>/dev/null; \
 	then set -x; KERAS_BACKEND=torch $(PYTEST) -m keras $(ARGS); \
 	else echo "NOT TESTED: Keras on torch, which is not installed in $(VENV)."; fi
+
+test-quick: $(VENV)/test  ## run the tests on SQLite and DuckDB alone: none that ask for a server, none that train with Keras
+	ROWFEED_QUICK=1 KERAS_BACKEND=jax $(PYTEST) -m 'not keras' $(ARGS)
 
 test-slow: $(VENV)/test servers  ## run the long versions of the tests as well
 	ROWFEED_SLOW=1 KERAS_BACKEND=jax $(PYTEST) --timeout=3600 $(ARGS)

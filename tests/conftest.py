@@ -33,9 +33,7 @@ SEED = int(os.environ.get("ROWFEED_TEST_SEED", DEFAULT_SEED))
 
 def missing_servers() -> dict[str, str]:
     """Why tests on a server cannot run, by its name."""
-    missing = {"MariaDB": mariadb_server.why_missing()}
-    if not postgresql_server.available():
-        missing["PostgreSQL"] = f"no PostgreSQL server: install postgresql, or set {postgresql_server.VARIABLE}"
+    missing = {"MariaDB": mariadb_server.why_missing(), "PostgreSQL": postgresql_server.why_missing()}
     return {name: why for name, why in missing.items() if why}
 
 

@@ -17,12 +17,19 @@ from pathlib import Path
 VARIABLE = "ROWFEED_TEST_POSTGRESQL_URL"
 """The URL of an administrator of a server to use instead of a private one."""
 
+QUICK = "ROWFEED_QUICK"
+"""Set, it leaves out every test that asks for a server."""
+
 START_S = 60
 
 
-def available() -> bool:
-    """Whether `server` can give one."""
-    return bool(os.environ.get(VARIABLE)) or binaries() is not None
+def why_missing() -> str | None:
+    """What keeps tests from having a server; None where nothing does."""
+    if os.environ.get(QUICK):
+        return f"left out: {QUICK}"
+    if os.environ.get(VARIABLE) or binaries():
+        return None
+    return f"no PostgreSQL server: install postgresql, or set {VARIABLE}"
 
 
 def binaries() -> Path | None:

@@ -12,7 +12,7 @@ import unicodedata
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from postgresql_server import available, server
+from postgresql_server import server, why_missing
 from proxy import Proxy
 
 import rowfeed
@@ -20,7 +20,7 @@ from rowfeed.dialects.postgresql import session as postgresql
 from rowfeed.request.source import Source
 
 psycopg = pytest.importorskip("psycopg")
-pytestmark = pytest.mark.skipif(not available(), reason="NOT TESTED: PostgreSQL; neither binaries nor a URL are there")
+pytestmark = pytest.mark.skipif(why_missing() is not None, reason=str(why_missing()))
 
 NUMBERS = itertools.count()
 
