@@ -264,7 +264,7 @@ def test_a_watch_goes_from_window_to_window(db):
     watch = Watch(feed, replace(FACTS, count=300, window=64))
     seen = []
     for number in range(len(feed)):
-        feed._counters.add(windows=number % 2 == 0, batches=1)
+        feed._stream.counters.add(windows=number % 2 == 0, batches=1)
         watch.used(number)
         seen.append(watch.run())
     assert [run.alike for run in seen] == [False] * 3 + [True] * 7
@@ -349,7 +349,7 @@ def test_a_missing_index_is_found(tmp_path, capsys):
 @pytest.mark.keras
 def test_training_is_the_bottleneck(db, tmp_path, capsys):
     """300 small samples are read faster than the model takes them; its share of waiting is said."""
-    found = benched(url_of(db.url), WORDS, tmp_path / "out", "--model", "autoencoder")
+    found = benched(url_of(db._address.url), WORDS, tmp_path / "out", "--model", "autoencoder")
     assert found["bottleneck"] == "training"
     assert 0 <= found["fit"]["waiting"] < 0.05
     assert found["fit"]["seconds_per_sample"]["using"]["training"] > 0
@@ -363,7 +363,7 @@ def test_training_waits_for_a_slow_feed(db, tmp_path):
     """A view that computes for each row is slower than the model."""
     import sqlite3
 
-    with sqlite3.connect(db.url.database) as connection:
+    with sqlite3.connect(db._address.url.database) as connection:
         connection.execute(f"CREATE VIEW S AS SELECT id, y, x, v * ({SLOW} > 0) AS v FROM T")
     words = [
         "--table",
@@ -376,7 +376,7 @@ def test_training_waits_for_a_slow_feed(db, tmp_path):
         "--max-scanned-rows",
         "99999999",
     ]
-    found = benched(url_of(db.url), words, tmp_path / "out", "--model", "autoencoder")
+    found = benched(url_of(db._address.url), words, tmp_path / "out", "--model", "autoencoder")
     assert found["bottleneck"] == "database+decoding"
     assert found["fit"]["waiting"] > 0.05
     assert found["sentence"].startswith("The feed is the bottleneck, training waits ")
@@ -384,7 +384,7 @@ def test_training_waits_for_a_slow_feed(db, tmp_path):
 
 def test_without_keras(db, tmp_path):
     """No framework is loaded unless a model is asked for."""
-    words = ["bench", url_of(db.url), *WORDS, *QUICK, "--out", str(tmp_path / "out")]
+    words = ["bench", url_of(db._address.url), *WORDS, *QUICK, "--out", str(tmp_path / "out")]
     script = (
         f"import sys; from rowfeed.cli.main import main; code = main({words!r}); print(code, 'keras' in sys.modules)"
     )
@@ -403,7 +403,7 @@ def test_a_slow_transform_is_the_bottleneck(db, tmp_path):
         return x
 
     printed = []
-    arguments = (db, GRID, None, 32, 1, None, False, 0.4, tmp_path)
+    arguments = (db, GRID, None, 32, 1, False, 0.4, tmp_path)
     result = Bench(*arguments, transform=slow).run(printed.append)
     assert result.verdict.bottleneck == "transform"
     assert result.verdict.using["transform"] >= 0.005 / 32
@@ -421,7 +421,7 @@ def test_a_stage_that_took_no_time_has_no_rate():
 def test_the_seconds_are_kept(db, tmp_path):
     """All runs together take about as long as was asked for; starting comes on top."""
     start = time.perf_counter()
-    result = Bench(db, GRID, None, 32, 2, None, False, 2.0, tmp_path).run(lambda line: None)
+    result = Bench(db, GRID, None, 32, 2, False, 2.0, tmp_path).run(lambda line: None)
     assert result.alone.elapsed_s <= 2.0
     assert 1.0 < time.perf_counter() - start < 8.0
 
@@ -450,11 +450,11 @@ def test_wrong_arguments_exit_2(words, complaint, capsys):
 
 def test_errors_are_one_line(db, tmp_path, capsys):
     """A column that is not there, and a row that breaks the layout: exit code 1, one line, no files."""
-    assert main(["bench", url_of(db.url), *WORDS, "--value", "vv", "--out", str(tmp_path / "out")]) == 1
+    assert main(["bench", url_of(db._address.url), *WORDS, "--value", "vv", "--out", str(tmp_path / "out")]) == 1
     assert capsys.readouterr().err == (
         "rowfeed: error: expected a column 'vv' in T; got columns ['id', 'y', 'x', 'v']. Did you mean 'v'?\n"
     )
-    assert main(["bench", url_of(db.url), *WORDS, "--shape", "2,4", "--out", str(tmp_path / "out")]) == 1
+    assert main(["bench", url_of(db._address.url), *WORDS, "--shape", "2,4", "--out", str(tmp_path / "out")]) == 1
     assert capsys.readouterr().err.startswith("rowfeed: error: y must be in 0..1 (axis of shape (2, 4)); got ")
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -185,7 +185,8 @@ def test_an_error_is_one_line_and_exit_1(tmp_path):
     done = run("train", f"sqlite:///{tmp_path}/none.db", *GRID, "--out", tmp_path / "out")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        f"rowfeed: error: sqlite:///{tmp_path}/none.db failed: OperationalError: unable to open database file\n"
+        f"rowfeed: error: expected a SQLite file at {tmp_path}/none.db; got none. Check the path: sqlite:///file.db "
+        "begins in the working directory, sqlite:////file.db at the root.\n"
     )
 
 

@@ -17,21 +17,21 @@ pytest.importorskip("keras")
 GRID: dict[str, Any] = {"sample": "id", "axes": ("y", "x"), "value": "v", "shape": (4, 4)}
 
 
-def facts(limits=None, samples=None, **choices):
+def facts(server=None, samples=None, memory_bytes=2**28, **choices):
     """The facts of a training of 8 samples, judged by 2, by their names."""
     from rowfeed.cli.train.findings import Findings
 
     training: Any = SimpleNamespace(train=SimpleNamespace(sample_ids=np.arange(8)))
     comparison: Any = SimpleNamespace(samples=2)
-    db = rowfeed.connect("sqlite:///shop.db")
+    db = rowfeed.connect("sqlite:///shop.db", **(server or {}))
     grid = rowfeed.Grid("T", **GRID, **choices)
-    found = Findings(db, grid, Recipe(), "things", training, comparison, samples, limits or {}, Path("out"))
+    found = Findings(db, grid, Recipe(), "things", training, comparison, samples, memory_bytes, Path("out"))
     return dict(found._facts())
 
 
 def test_defaults_are_left_out():
     """Without a choice there are the table, its columns and the sides, and no limits."""
-    found = facts(limits={"memory_bytes": 2**28, "max_scanned_rows": 10**9})
+    found = facts({"max_scanned_rows": 10**9})
     assert found["Rows"] == "T (id, y, x, v)"
     assert found["Samples"] == "8 to train, 2 to validate, 0.2 of all, told apart by a hash of their ids"
     assert "Limits" not in found
@@ -54,22 +54,18 @@ def test_rules_for_rows(choices, said):
 
 
 @pytest.mark.parametrize(
-    ("limits", "said"),
+    ("server", "said"),
     [
         ({"throttle": 0.25}, "throttle 0.25 of the server's time for each connection"),
         ({"throttle": 9e3}, "throttle 9,000 rows a second"),
         ({"throttle": 5e6}, "throttle 5,000,000 rows a second"),
-        ({"memory_bytes": 99_999}, "memory of 99,999 bytes"),
         ({"max_scanned_rows": 7}, "at most 7 rows scanned in an epoch"),
-        (
-            {"throttle": 1.0, "memory_bytes": 5},
-            "throttle 1 of the server's time for each connection, memory of 5 bytes",
-        ),
     ],
 )
-def test_limits(limits, said):
-    """What the feed was given beside the defaults."""
-    assert facts(limits)["Limits"] == said
+def test_limits(server, said):
+    """What was said about the server and of memory beside the defaults."""
+    assert facts(server)["Limits"] == said
+    assert facts(memory_bytes=5)["Limits"] == "memory of 5 bytes"
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,9 @@ def test_the_stopwatch_times_training_alone(db):
     assert watch.steady == watch.laps[1:]
     before = feed.stats().training_waited_s
     watch.on_epoch_begin(3)
-    feed._counters.add(training_waited_s=0.25)
+    feed._stream.counters.add(training_waited_s=0.25)
     watch.on_test_begin()
-    feed._counters.add(training_waited_s=0.5)  # while validating, the next epoch's first window
+    feed._stream.counters.add(training_waited_s=0.5)  # while validating, the next epoch's first window
     watch.on_epoch_end(3)
     assert watch.laps[3].waited_s == pytest.approx(0.25)
     assert feed.stats().training_waited_s == pytest.approx(before + 0.75)

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from rowfeed.access.passwords import hide, linked, shown
 from rowfeed.errors import ArgumentError, DatabaseError, DependencyError, Error
 
-EXTRAS = {"duckdb": '"rowfeed[duckdb]"', "psycopg": '"rowfeed[postgresql]"', "pymysql": '"rowfeed[mysql]"'}
-"""What to install for a missing driver, where it is not the driver's own name."""
+ELSE = "Check the URL, the rights of its user, and any SQL of your own."
+"""What to do about an error that an engine does not know."""
 
 
 class Failure(Enum):
@@ -26,6 +26,26 @@ class Failure(Enum):
 
 
 @dataclass(frozen=True)
+class Advice:
+    """The sentences about an error that an engine knows.
+
+    Args:
+        expected: What was expected.
+        what_to_do: A sentence.
+        got: What came. None: the driver's own words.
+    """
+
+    expected: str
+    what_to_do: str
+    got: str | None = None
+
+    @classmethod
+    def of(cls, known: tuple[str, str] | None, label: str) -> Advice | None:
+        """From a table that has what was expected, with {} for the database, and what to do."""
+        return known and cls(known[0].replace("{}", label), known[1])
+
+
+@dataclass(frozen=True)
 class Translation:
     """Turns errors of one database into `DatabaseError`; statements and parameters stay out of it.
 
@@ -33,11 +53,15 @@ class Translation:
         url: Of the database, with its password.
         timeout_s: How long a query may take.
         judge: What a driver's error is, to its dialect.
+        advise: What its dialect says of it; see `Session.advice`.
+        how_to_install: What to do about a missing driver; empty: install what is missing.
     """
 
     url: sa.URL = field(repr=False)
     timeout_s: float
     judge: Callable[[BaseException], Failure]
+    advise: Callable[[BaseException, str, str], Advice | None]
+    how_to_install: str = ""
 
     @contextmanager
     def __call__(self, *drivers_own: type[Exception]) -> Iterator[None]:
@@ -59,7 +83,7 @@ class Translation:
             _forget_frames(error)
             raise DependencyError(
                 f"expected the driver {error.name!r}, which {shown(self.url)} needs. "
-                f"Install it: pip install {EXTRAS.get(error.name or '', error.name)}."
+                f"{self.how_to_install or f'Install it: pip install {error.name}.'}"
             ) from error
         except databases_own as error:
             _forget_frames(error)
@@ -69,11 +93,13 @@ class Translation:
             failure = self.judge(cause)
             if failure is Failure.PERMANENT and getattr(error, "connection_invalidated", False):
                 failure = Failure.TRANSIENT  # SQLAlchemy, too, knows some of its drivers' signs
-            text = f"{label} failed: {type(cause).__name__}: {cause}"
+            said = f"{type(cause).__name__}: {' '.join(str(cause).split()).removesuffix('.')}"
+            advice = self.advise(cause, label, self.url.database or "") or Advice(f"an answer from {label}", ELSE)
+            text = f"expected {advice.expected}; got {advice.got or said}. {advice.what_to_do}"
             if failure is Failure.TIMEOUT:
                 text = (
                     f"expected an answer from {label} within timeout_s={self.timeout_s:g}; the query took longer "
-                    f"({type(cause).__name__}: {cause}). Create an index that starts with the sample column, or pass "
+                    f"({said}). Create an index that starts with the sample column, or pass "
                     "a larger timeout_s to rowfeed.connect."
                 )
             translated = DatabaseError(text)

@@ -86,9 +86,9 @@ class Throttle:
         return Throttle, (self._limit,)  # another process paces itself
 
     @property
-    def limits(self) -> bool:
-        """Whether there is a limit."""
-        return self._limit is not None
+    def limit(self) -> float | None:
+        """As it was given."""
+        return self._limit
 
     @property
     def rows_per_s(self) -> float:

@@ -8,12 +8,12 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-import rowfeed
 from rowfeed.cli.arguments import EXIT_CODES, URL, Command, Option, backend, memory_bytes, out, reading, section
 from rowfeed.cli.backend import choose_backend
 from rowfeed.cli.train.recipe import DIGITS, Recipe
@@ -41,7 +41,7 @@ def _on_terminal() -> bool:
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(rowfeed.__version__, prog_name="rowfeed", message="%(prog)s %(version)s")
+@click.version_option(version("rowfeed"), prog_name="rowfeed", message="%(prog)s %(version)s")
 def program() -> None:
     """Train models straight from your SQL database."""
 
@@ -114,6 +114,9 @@ def populate(url: str, users_table: str | None, if_exists: str, **given: Any) ->
 
     Writes users who each have a matrix of random integers from -7 to 17. A cell that is 0 has no row, and some users
     have none at all; a second table lists all users. Needs memory for a chunk, however many users there are.
+
+    Random cells have nothing to do with each other: the table shows how rowfeed reads and trains, not how well a model
+    denoises. None can do more than draw each cell toward its mean; `rowfeed demo` has real pictures.
     """
     from rowfeed.cli.populate import Population
     from rowfeed.database.database import connect
@@ -123,6 +126,7 @@ def populate(url: str, users_table: str | None, if_exists: str, **given: Any) ->
     progress: Callable[[int], None] = _count_up(new.samples) if _on_terminal() else lambda written: None
     rows = new.write(db, if_exists, progress)
     _say(f"Wrote {new.samples:,} users into {db.label}: {rows:,} rows in {new.table}, all users in {new.users_table}.")
+    _say("The cells are random: a model can draw each toward its mean, and do no more. For pictures: rowfeed demo.")
     if len(new.shape) == 2:
         _say("\nTry next:")
         matrices = _grid_words(new.table, "user_id", "x,y", new.shape, new.users_table)
@@ -192,9 +196,9 @@ def train(url: str, out: Path, backend: str | None, **given: Any) -> None:
     from rowfeed.database.database import connect
 
     recipe = Recipe(**_some(given, *(field.name for field in fields(Recipe))))
-    limits = _some(given, "throttle", "memory_bytes", "max_scanned_rows")
-    noun = f"samples of {given['table']}"
-    Study(connect(url), _grid(given), _samples(given), recipe, out, noun, limits=limits).run(_say, _on_terminal())
+    db = connect(url, **_some(given, "throttle", "max_scanned_rows"))
+    noun, memory = f"samples of {given['table']}", _some(given, "memory_bytes")
+    Study(db, _grid(given), _samples(given), recipe, out, noun, **memory).run(_say, _on_terminal())
 
 
 @program.command(
@@ -234,12 +238,11 @@ def bench(url: str, backend: str | None, model: str | None, **given: Any) -> Non
     from rowfeed.database.database import connect
 
     Bench(
-        connect(url),
+        connect(url, **_some(given, "max_scanned_rows")),
         _columns(given) if given["columns"] else _grid(given),
         _samples(given),
         model=bool(model),
-        limits=_some(given, "max_scanned_rows"),
-        **{name: given[name] for name in ("batch_size", "connections", "memory_bytes", "seconds", "out")},
+        **_some(given, "batch_size", "connections", "memory_bytes", "seconds", "out"),
     ).run(_say)
 
 
@@ -297,8 +300,8 @@ def _count_up(samples: int) -> Callable[[int], None]:
 
 
 def _mention_password(db: Database) -> None:
-    if db.url.password:
-        _say(f"The password is left out here: put it into the environment variable {db.password_from}.")
+    if db._address.url.password:
+        _say(f"The password is left out here: put it into the environment variable {db._address.password_from}.")
 
 
 def _grid_words(table: str, sample: str, axes: str, shape: Sequence[int], samples_table: str) -> Sequence[str]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from rowfeed.access.address import Address
-from rowfeed.access.failures import Failure, Translation
+from rowfeed.access.failures import Advice, Failure, Translation
 from rowfeed.access.passwords import hide
 from rowfeed.dialects.catalogue import Reflection
 from rowfeed.dialects.storage import Storage
@@ -44,8 +44,9 @@ class Session(Storage, Reflection):
 
     This class reads any engine that SQLAlchemy knows. The session of an engine overrides its hooks, and nothing else:
 
-    - *Connecting*: `refuse` and `failure` judge a URL and an error; `_engine`, `_driver_connect` and `_protect` open a
-      session that only reads; `interrupt` and `close` end it; `remote` and `streams` say what lies between.
+    - *Connecting*: `refuse`, `failure` and `advice` judge a URL and an error, `how_to_install` tells of a driver;
+      `_engine`, `_driver_connect` and `_protect` open a session that only reads; `interrupt` and `close` end it;
+      `remote` and `streams` say what lies between.
     - *Catalogue*: `_column_names`, `_leading_columns`, `primary_key`; `indexed`, `missing_index`.
     - *Ids*: `sample_kind`, `sample_ids`, `id_ends`; `_bytewise`, for text; `_ordered`, for what puts rows in order.
     - *Reading*: `_read_columns` is the engine's fast way, or None when plain rows have to be read: `_read_rows`, with
@@ -57,6 +58,9 @@ class Session(Storage, Reflection):
 
     remote = False
     """Whether a network, which may stall, lies between."""
+
+    how_to_install = ""
+    """What to do if the driver is missing; empty: install it by its name."""
 
     streams = True
     """Whether a long result is left with the server until it is fetched; else the driver holds it as it came."""
@@ -99,8 +103,19 @@ class Session(Storage, Reflection):
         return Failure.PERMANENT
 
     @classmethod
+    def advice(cls, error: BaseException, label: str, database: str) -> Advice | None:
+        """What to say of an error of the driver; None: its own words.
+
+        Args:
+            error: The driver's.
+            label: How messages call the database.
+            database: Its name in the URL, or its path.
+        """
+        return None
+
+    @classmethod
     def _translation_of(cls, address: Address) -> Translation:
-        return Translation(address.url, address.timeout_s, cls.failure)
+        return Translation(address.url, address.timeout_s, cls.failure, cls.advice, cls.how_to_install)
 
     @classmethod
     def _kept_engine(cls, address: Address, read_only: bool) -> sa.Engine:

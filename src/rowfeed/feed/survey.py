@@ -94,7 +94,7 @@ def _sample_ids(
 ) -> tuple[IdKind, Ids]:
     """The sample ids, and what they are made of."""
     session = reader.session
-    connections = 1 if options.address.throttle.limits else options.connections
+    connections = options.connections if options.address.throttle.limit is None else 1
     listed = partial(list_ids, session, options.address, connections, counters)
     samples, place = options.samples, options.x
     if samples is not None and not isinstance(samples, Samples):

@@ -6,8 +6,8 @@ import datetime
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -84,12 +84,11 @@ class Bench:
         samples: Which; see `Feed`.
         batch_size: Samples in a batch.
         connections: Of the feed.
-        memory_bytes: Of the feed; None: as a feed has it without saying.
         model: Whether to measure training as well; the layout is then a grid of two axes.
         seconds: About how long to measure.
         out: A directory; made if it is not there.
+        memory_bytes: Of the feed.
         transform: Run on each batch.
-        limits: Further arguments of the feed: `max_scanned_rows`.
     """
 
     db: Database
@@ -97,12 +96,11 @@ class Bench:
     samples: SamplesLike
     batch_size: int
     connections: int
-    memory_bytes: int | None
     model: bool
     seconds: float
     out: Path
+    memory_bytes: int = DEFAULT_MEMORY_BYTES
     transform: Transform | None = None
-    limits: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, say: Callable[[str], None]) -> Result:
         """Measure, say what came out, and write `bench.json` and `bench.png`.
@@ -112,7 +110,6 @@ class Bench:
         """
         check_packages("the picture", matplotlib="matplotlib")
         self.out.mkdir(parents=True, exist_ok=True)
-        memory_bytes = DEFAULT_MEMORY_BYTES if self.memory_bytes is None else self.memory_bytes
         feed = Feed(
             self.db,
             self.layout,
@@ -120,18 +117,17 @@ class Bench:
             samples=self.samples,
             batch_size=self.batch_size,
             transform=self.transform,
-            memory_bytes=memory_bytes,
+            memory_bytes=self.memory_bytes,
             connections=self.connections,
-            **self.limits,
         )
         count, sample_bytes = int(feed.sample_ids.size), self.layout.sample_bytes
         say(f"{self.layout.source.label} in {self.db.label}: {count:,} samples.")
         with self.db.open() as session:
             index, remote = self.layout.missing_index(session), session.remote
             engine = {"product": session.product, "driver": session.driver, "plain_rows": self.db._address.plain_rows}
-        window = choose_window(memory_bytes, sample_bytes, self.batch_size, count)
+        window = choose_window(self.memory_bytes, sample_bytes, self.batch_size, count)
         connections = 1 if index else self.connections
-        facts = Facts(count, self.batch_size, window, connections, memory_bytes, sample_bytes, index, remote)
+        facts = Facts(count, self.batch_size, window, connections, self.memory_bytes, sample_bytes, index, remote)
         result = self._measure(feed, facts)
         for line in lines(result):
             say(line)

@@ -6,15 +6,15 @@ import datetime
 import os
 import platform
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import keras
 
+from rowfeed.access.address import DEFAULT_MAX_SCANNED_ROWS
 from rowfeed.cli.backend import backend_version
 from rowfeed.cli.report.page import Bar, Figure, Picture, Report
 from rowfeed.cli.train.comparison import Comparison
@@ -22,7 +22,7 @@ from rowfeed.cli.train.recipe import Recipe
 from rowfeed.cli.train.training import Training
 from rowfeed.cli.train.verdict import Verdict
 from rowfeed.database.database import Database
-from rowfeed.feed.feed import DEFAULT_MAX_SCANNED_ROWS, DEFAULT_MEMORY_BYTES
+from rowfeed.feed.feed import DEFAULT_MEMORY_BYTES
 from rowfeed.feed.samples import Samples, SamplesLike
 from rowfeed.layouts.grid import Grid
 
@@ -42,7 +42,7 @@ class Findings:
     training: Training
     comparison: Comparison
     samples: SamplesLike
-    limits: Mapping[str, Any]
+    memory_bytes: int
     out: Path
 
     def table(self) -> str:
@@ -202,16 +202,16 @@ class Findings:
         return "" if samples is None else "; a list of ids"
 
     def _limits(self) -> Sequence[tuple[str, str]]:
-        """The arguments of the feed that were given."""
-        said = []
-        throttle = self.limits.get("throttle")
+        """What was said about the server and of memory, beside the defaults."""
+        said, address = [], self.db._address
+        throttle = address.throttle.limit
         if throttle is not None:
             unit = "of the server's time for each connection" if throttle <= 1 else "rows a second"
             said.append(f"throttle {throttle:,.10g} {unit}")
-        if (memory := self.limits.get("memory_bytes")) not in (None, DEFAULT_MEMORY_BYTES):
-            said.append(f"memory of {memory:,} bytes")
-        if (rows := self.limits.get("max_scanned_rows")) not in (None, DEFAULT_MAX_SCANNED_ROWS):
-            said.append(f"at most {rows:,} rows scanned in an epoch")
+        if self.memory_bytes != DEFAULT_MEMORY_BYTES:
+            said.append(f"memory of {self.memory_bytes:,} bytes")
+        if address.max_scanned_rows not in (None, DEFAULT_MAX_SCANNED_ROWS):
+            said.append(f"at most {address.max_scanned_rows:,} rows scanned in an epoch")
         return [("Limits", ", ".join(said))] if said else []
 
 

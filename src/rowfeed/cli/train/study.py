@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,7 @@ from rowfeed.cli.train.findings import Findings
 from rowfeed.cli.train.recipe import Recipe
 from rowfeed.cli.train.training import Say, Training, train
 from rowfeed.database.database import Database
-from rowfeed.feed.feed import Feed
+from rowfeed.feed.feed import DEFAULT_MEMORY_BYTES, Feed
 from rowfeed.feed.samples import SamplesLike
 from rowfeed.layouts.columns import Columns
 from rowfeed.layouts.grid import Grid
@@ -43,7 +42,7 @@ class Study:
         out: A directory; made if it is not there.
         noun: What the samples are, for people: `handwritten digits`.
         labels: A label of each sample: the picture then shows a sample of each. None: it shows the first ids.
-        limits: Further arguments of the feed: `throttle`, `memory_bytes`, `max_scanned_rows`.
+        memory_bytes: Of the feed.
     """
 
     db: Database
@@ -53,7 +52,7 @@ class Study:
     out: Path
     noun: str
     labels: Columns | None = None
-    limits: Mapping[str, Any] = field(default_factory=dict)
+    memory_bytes: int = DEFAULT_MEMORY_BYTES
 
     def run(self, say: Say, terminal: bool) -> Comparison:
         """Train, compare, write everything, and say how it goes.
@@ -75,13 +74,13 @@ class Study:
             samples=self.samples,
             batch_size=recipe.batch_size,
             seed=recipe.seed,
-            **self.limits,
+            memory_bytes=self.memory_bytes,
         )
         training = train(feed, self.grid.sample_shape, recipe, say, terminal)
         positions, captions = self._shown(training.validation)
         comparison = compare(training.model, training.train, training.validation, positions)
         findings = Findings(
-            self.db, self.grid, recipe, self.noun, training, comparison, self.samples, self.limits, self.out
+            self.db, self.grid, recipe, self.noun, training, comparison, self.samples, self.memory_bytes, self.out
         )
         say(findings.table())
         self._write(training, findings, captions)

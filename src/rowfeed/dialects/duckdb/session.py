@@ -6,6 +6,7 @@ one join with the wanted ids, and no index.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -19,8 +20,10 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from rowfeed.access.address import Address
+from rowfeed.access.failures import Advice
 from rowfeed.dialects import session as generic
 from rowfeed.dialects.duckdb.dialect import Dialect
+from rowfeed.dialects.files import why_unusable
 from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Selection, Value
 from rowfeed.request.source import Source
@@ -59,6 +62,8 @@ class UnsignedBigInteger(sa.types.UserDefinedType[int]):
 class Session(generic.Session):
     """A session on a DuckDB file."""
 
+    how_to_install = 'Install it: pip install "rowfeed[duckdb]".'
+
     def __init__(self, connection: sa.Connection, address: Address) -> None:
         super().__init__(connection, address)
         self._own = isinstance(connection.dialect, Dialect)
@@ -82,6 +87,11 @@ class Session(generic.Session):
         options = {"config": config, "read_only": read_only}
         url = sa.URL.create(Dialect.scheme, database=address.url.database)
         return sa.create_engine(url, connect_args=options, poolclass=NullPool, hide_parameters=True)
+
+    @classmethod
+    def advice(cls, error: BaseException, label: str, database: str) -> Advice | None:
+        elsewhere = re.match("[a-z0-9]{2,}:", database)  # md:name, s3://bucket/file
+        return None if elsewhere else why_unusable("DuckDB", database, b"DUCK", 8)
 
     def interrupt(self) -> None:
         if self._own:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,15 +21,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from rowfeed.access.address import Address
-from rowfeed.access.failures import Failure
+from rowfeed.access.failures import Advice, Failure
 from rowfeed.dialects import session as generic
-from rowfeed.dialects.mysql import decoding, tls, wire
+from rowfeed.dialects.mysql import decoding, failures, tls, wire
 from rowfeed.dialects.mysql.catalogue import InformationSchema
 from rowfeed.dialects.mysql.decoding import DECIMALS
 from rowfeed.dialects.mysql.server import server_of
 from rowfeed.dialects.mysql.statements import Template, template, type_of_ranges, wanted
 from rowfeed.dialects.mysql.storage import Storage
-from rowfeed.errors import DependencyError
 from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Selection, Value
 from rowfeed.request.source import Source
@@ -43,11 +42,6 @@ SKIP_FROM = 8
 """From so many rows a sample on, going from id to id, as the server does for DISTINCT, beats reading them all.
 Measured: 200,000 ids of 50 rows in 0.22 of the time; 1,000,000 of 5 in 1.25 times."""
 
-TRANSIENT = {1040, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031}
-"""Codes that a new connection may not meet: too many connections, shutdown, lock wait, deadlock, killed, lost."""
-
-TIMEOUT = {1969, 3024}
-"""A statement took longer than it may: MariaDB's and MySQL's code."""
 
 FLOAT, BIT = 4, 16
 """Types of columns, as drivers number them, that are not read as they are."""
@@ -57,6 +51,7 @@ class Session(Storage, InformationSchema, generic.Session):
     """A session on a MariaDB or MySQL server."""
 
     remote = True
+    how_to_install = 'Install PyMySQL, pip install "rowfeed[mysql]", and begin the URL with mysql+pymysql://.'
 
     def __init__(self, connection: sa.Connection, address: Address) -> None:
         super().__init__(connection, address)
@@ -66,16 +61,6 @@ class Session(Storage, InformationSchema, generic.Session):
         self._types: dict[Selection, list[int]] = {}
         self._templates: dict[tuple[Selection, str], Template | None] = {}
         self._interrupted = False
-
-    @classmethod
-    def open(cls, address: Address, *, read_only: bool = True) -> Self:
-        try:
-            return super().open(address, read_only=read_only)
-        except DependencyError as error:
-            raise DependencyError(
-                f"expected the driver {error.__cause__.name!r}, which {address.label} needs. "  # type: ignore[union-attr]
-                'Install PyMySQL, pip install "rowfeed[mysql]", and begin the URL with mysql+pymysql://.'
-            ) from error
 
     @classmethod
     def _engine(cls, address: Address, *, read_only: bool) -> sa.Engine:
@@ -103,12 +88,11 @@ class Session(Storage, InformationSchema, generic.Session):
 
     @classmethod
     def failure(cls, error: BaseException) -> Failure:
-        code = error.args[0] if error.args else None
-        if code in TIMEOUT:
-            return Failure.TIMEOUT
-        # Without a code: PyMySQL's word for a connection that it has closed, or whose packets came out of order.
-        lost = type(error).__name__ in ("InterfaceError", "InternalError") and not (isinstance(code, int) and code)
-        return Failure.TRANSIENT if code in TRANSIENT or lost else Failure.PERMANENT
+        return failures.failure(error)
+
+    @classmethod
+    def advice(cls, error: BaseException, label: str, database: str) -> Advice | None:
+        return failures.advice(error, label)
 
     def _protect(self) -> None:
         """Each statement is a transaction of its own, so that none holds back the server's purge."""

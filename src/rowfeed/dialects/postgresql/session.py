@@ -23,8 +23,9 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from rowfeed.access.address import Address
-from rowfeed.access.failures import Failure
+from rowfeed.access.failures import Advice, Failure
 from rowfeed.dialects import session as generic
+from rowfeed.dialects.postgresql import failures
 from rowfeed.dialects.postgresql.query import (
     IDS,
     INTEGERS,
@@ -70,13 +71,6 @@ TRY_FROM = 24
 all, if nearly each is an id. Measured: 200,000 ids of 50 rows in 0.54 s, and by going from one to the next in 1.24 s,
 which all rows take 1.95 s for."""
 
-TRANSIENT = {"57P01", "57P02", "57P03", "57P05", "53300", "40001", "40P01", "25P03"}
-"""Codes that a new connection may not meet: shutdown, start, idle, too many connections, serialization, deadlock; with
-them class 08, the connection itself. Source: postgresql.org/docs/current/errcodes-appendix.html."""
-
-TIMEOUT = "57014"
-"""The code of a query that took longer than it may, or was cancelled."""
-
 PROTECTION = {
     "default_transaction_read_only": "on",
     "client_connection_check_interval": "1s",  # a query whose reader is gone ends; PostgreSQL 14
@@ -90,6 +84,7 @@ class Session(Storage, generic.Session):
     """A session on a PostgreSQL server."""
 
     remote = True
+    how_to_install = 'Install psycopg, pip install "rowfeed[postgresql]".'
     streams = False  # that would take a cursor of the server's, and so DECLARE, FETCH and CLOSE beside SELECT
 
     def __init__(self, connection: sa.Connection, address: Address) -> None:
@@ -115,12 +110,11 @@ class Session(Storage, generic.Session):
 
     @classmethod
     def failure(cls, error: BaseException) -> Failure:
-        code = getattr(error, "sqlstate", getattr(error, "pgcode", None))  # psycopg's name of it, and psycopg2's
-        if code == TIMEOUT:
-            return Failure.TIMEOUT
-        kinds = {kind.__name__ for kind in type(error).__mro__}
-        lost = code is None and kinds & {"OperationalError", "InterfaceError"}
-        return Failure.TRANSIENT if lost or code in TRANSIENT or str(code).startswith("08") else Failure.PERMANENT
+        return failures.failure(error)
+
+    @classmethod
+    def advice(cls, error: BaseException, label: str, database: str) -> Advice | None:
+        return failures.advice(error, label)
 
     def _protect(self) -> None:
         """Read-only, no statement or lock without an end, and no transaction left open between statements."""

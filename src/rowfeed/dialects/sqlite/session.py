@@ -27,8 +27,9 @@ from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.pool import NullPool
 
 from rowfeed.access.address import Address
-from rowfeed.access.failures import Failure
+from rowfeed.access.failures import Advice, Failure
 from rowfeed.dialects import session as generic
+from rowfeed.dialects.files import why_unusable
 from rowfeed.dialects.skip_scan import skip_scan
 from rowfeed.dialects.sqlite.packing import Packing
 from rowfeed.dialects.sqlite.query import (
@@ -104,6 +105,10 @@ class Session(generic.Session):
         """A file that another process holds is free in a moment."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # without what makes it extended
         return Failure.TRANSIENT if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) else Failure.PERMANENT
+
+    @classmethod
+    def advice(cls, error: BaseException, label: str, database: str) -> Advice | None:
+        return why_unusable("SQLite", database, b"SQLite format 3\0", 0)
 
     def _protect(self) -> None:
         self._connection.exec_driver_sql("PRAGMA query_only = ON")

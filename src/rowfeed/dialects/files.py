@@ -1,0 +1,42 @@
+"""Why a file is no database to read from, for the engines whose database is one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rowfeed.access.failures import Advice
+
+
+def why_unusable(product: str, database: str, magic: bytes, offset: int) -> Advice | None:
+    """What is wrong with a file that an engine refused; None where nothing can be seen from outside.
+
+    Args:
+        product: `SQLite`.
+        database: The path in the URL; also a URI `file:path?options`.
+        magic: What the engine's files have in their head.
+        offset: Where it begins.
+    """
+    path = Path(database.removeprefix("file:").partition("?")[0] if database.startswith("file:") else database)
+    path = path.absolute()
+    expected = f"a {product} file at {path}"
+    scheme = product.lower()
+    way = f"{scheme}:///file.db begins in the working directory, {scheme}:////file.db at the root"
+    try:
+        if not path.parent.is_dir():
+            return Advice(f"a directory {path.parent} for {path.name}", f"Make it, or check the path: {way}.", "none")
+        if not path.exists():
+            return Advice(expected, f"Check the path: {way}.", "none")
+        if path.is_dir():
+            return Advice(expected, "Name a file in it.", "a directory")
+        if not os.access(path, os.R_OK):
+            raise PermissionError
+        with path.open("rb") as file:
+            head = file.read(offset + len(magic))
+        if head and head[offset:] != magic:
+            return Advice(expected, f"Check the path; db.write makes a {product} file.", "a file of another kind")
+    except PermissionError:
+        return Advice(expected, "Change its permissions, or run as a user who may read it.", "one that may not be read")
+    except OSError:
+        return None
+    return None

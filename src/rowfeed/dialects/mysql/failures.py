@@ -1,0 +1,52 @@
+"""The errors of MariaDB and MySQL by their codes: what is to be done about each."""
+
+from __future__ import annotations
+
+from rowfeed.access.failures import Advice, Failure
+
+TRANSIENT = {1040, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031}
+"""Codes that a new connection may not meet: too many connections, shutdown, lock wait, deadlock, killed, lost."""
+
+TIMEOUT = {1969, 3024}
+"""A statement took longer than it may: MariaDB's and MySQL's code."""
+
+PASSWORD = "a user and a password that {} takes", "Check both in the URL, and where password_from has it from."
+RIGHT = "the right to do this on {}", "Ask its administrator: to read, GRANT SELECT on the tables is enough."
+TLS = "a TLS connection to {} that can be trusted", "Check its certificate, yours, and the host: docs/databases.md."
+HOST = "a server at {}", "Check the host and the port, and that it runs and lets this machine in."
+SQL = "SQL that {} understands", "Check where=, and other SQL of your own."
+
+ADVICE = {
+    1040: ("a free connection of {}", "Close some, pass fewer connections=, or raise its max_connections."),
+    1044: RIGHT,
+    1045: PASSWORD,
+    1049: ("a database of that name on {}", "Check the name behind the last / of the URL."),
+    1054: SQL,
+    1064: SQL,
+    1130: ("{} to let this machine in", "Ask its administrator for a user of this host: CREATE USER name@host."),
+    1142: RIGHT,
+    1143: RIGHT,
+    1227: RIGHT,
+    1698: PASSWORD,
+    2002: HOST,
+    2003: HOST,
+    2005: HOST,
+}
+"""What was expected of the server, and what to do."""
+
+
+def failure(error: BaseException) -> Failure:
+    """See `Session.failure`."""
+    code = error.args[0] if error.args else None
+    if code in TIMEOUT:
+        return Failure.TIMEOUT
+    # Without a code: PyMySQL's word for a connection that it has closed, or whose packets came out of order.
+    lost = type(error).__name__ in ("InterfaceError", "InternalError") and not (isinstance(code, int) and code)
+    return Failure.TRANSIENT if code in TRANSIENT or lost else Failure.PERMANENT
+
+
+def advice(error: BaseException, label: str) -> Advice | None:
+    """See `Session.advice`."""
+    code = error.args[0] if error.args else None
+    known = ADVICE.get(code) if isinstance(code, int) else None
+    return Advice.of(TLS if known is HOST and "SSL" in str(error) else known, label)
