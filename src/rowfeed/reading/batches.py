@@ -24,15 +24,15 @@ of the 1.6 µs of cutting it."""
 
 
 class _Open:
-    """A window that is being cut, and which of its batches is timed and counted next."""
+    """A window that is being cut, and which of its batches is timed next, and how many were counted."""
 
     def __init__(self, window: Window, batch_size: int, first: int) -> None:
         self.samples, self.arrays, self.release = window.samples, window.arrays, window.release
-        self.due, self._counted, self._last = first, first, (window.samples - 1) // batch_size
+        self.due, self.counted, self._last = first, first, (window.samples - 1) // batch_size
 
     def count(self) -> int:
         """How many batches there are up to the one that is due, since the last was; another one is due then."""
-        batches, self._counted = self.due + 1 - self._counted, self.due + 1
+        batches, self.counted = self.due + 1 - self.counted, self.due + 1
         self.due = min(self.due + COUNTED, self._last)
         return batches
 
@@ -70,6 +70,7 @@ class Batches(Iterator[Batch]):
         self._length, self._per_window = len(plan), plan.batches_per_window
         self._size, self._pads = plan.batch_size, plan.last_batch == "pad"
         self._window: _Open | None = None
+        self._transform_s = 0.0
 
     def __iter__(self) -> Self:
         return self
@@ -101,7 +102,10 @@ class Batches(Iterator[Batch]):
                 np.random.Philox(key=stream_key(self._plan.seed, self._epoch, "transform", batch))
             )
             result = self._transform(result, rng)
-            self._counters.add(transform_s=time.perf_counter() - began)
+            self._transform_s += time.perf_counter() - began
+            if window.counted == index + 1:
+                self._counters.add(transform_s=self._transform_s)
+                self._transform_s = 0.0
         return result
 
     @property
