@@ -209,7 +209,12 @@ def train(url: str, out: Path, backend: str | None, **given: Any) -> None:
         *section(
             "How to feed",
             Option("--batch-size N", "samples in a batch", COUNT, default=RECIPE.batch_size),
-            Option("--connections N", "of a feed; beside 1, or 2 where it is 1", COUNT, default=2),
+            Option(
+                "--connections N",
+                "of a feed; 1, or 2 if it is 1, is tried too if reading is the limit",
+                COUNT,
+                default=2,
+            ),
             memory_bytes(),
             Option("--model", "measure training as well, of what train trains", click.Choice(("autoencoder",))),
             backend(),
