@@ -18,7 +18,7 @@ STILL = (
 )
 RANDOM = (
     "As far as a PCA tells, these 16 values have little to do with each other, as in random matrices. If so, no model "
-    "can do more than draw each value toward its mean."
+    "can do more than pull each value toward its mean."
 )
 
 

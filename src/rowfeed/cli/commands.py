@@ -116,7 +116,7 @@ def populate(url: str, users_table: str | None, if_exists: str, **given: Any) ->
     have none at all; a second table lists all users. Needs memory for a chunk, however many users there are.
 
     Random cells have nothing to do with each other: the table shows how rowfeed reads and trains, not how well a model
-    denoises. None can do more than draw each cell toward its mean; `rowfeed demo` has real pictures.
+    denoises. None can do more than pull each cell toward its mean; `rowfeed demo` has real pictures.
     """
     from rowfeed.cli.populate import Population
     from rowfeed.database.database import connect
@@ -126,7 +126,7 @@ def populate(url: str, users_table: str | None, if_exists: str, **given: Any) ->
     progress: Callable[[int], None] = _count_up(new.samples) if _on_terminal() else lambda written: None
     rows = new.write(db, if_exists, progress)
     _say(f"Wrote {new.samples:,} users into {db.label}: {rows:,} rows in {new.table}, all users in {new.users_table}.")
-    _say("The cells are random: a model can draw each toward its mean, and do no more. For pictures: rowfeed demo.")
+    _say("The cells are random: a model can pull each toward its mean, and do no more. For pictures: rowfeed demo.")
     if len(new.shape) == 2:
         _say("\nTry next:")
         matrices = _grid_words(new.table, "user_id", "x,y", new.shape, new.users_table)

@@ -127,7 +127,7 @@ class Verdict:
         if self.noisy and self.unrelated:
             said.append(
                 f"As far as a PCA tells, these {self.values:,} values have little to do with each other, as in random "
-                "matrices. If so, no model can do more than draw each value toward its mean."
+                "matrices. If so, no model can do more than pull each value toward its mean."
             )
         if poor and trend == "level" and self.code_size < self.values:
             said.append(self._size())
