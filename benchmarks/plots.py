@@ -12,7 +12,7 @@ from typing import Any
 
 from page import short
 
-from rowfeed.cli.report.pictures import DOTS_PER_INCH, FONTS, LIGHT, WIDE
+from rowfeed.cli.report.look import DOTS_PER_INCH, FONTS, LIGHT, WIDE
 
 OWN = "rowfeed"
 

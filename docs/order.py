@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from rowfeed.cli.report.pictures import DARK, FONTS, LIGHT, Theme
+from rowfeed.cli.report.look import DARK, FONTS, LIGHT, Theme
 from rowfeed.feed.feed import DEFAULT_MEMORY_BYTES
 from rowfeed.plan.order import Plan, choose_window
 

@@ -27,7 +27,7 @@ from proxy import Proxy
 import rowfeed
 from rowfeed.access import passwords
 from rowfeed.cli.main import main
-from rowfeed.reading.reader import Reader
+from rowfeed.reading.retrier import Retrier
 
 HEAD, TAIL = "c4nary", "t4il"
 CANARY = f"{HEAD}/7@{TAIL} y%"
@@ -239,7 +239,7 @@ def broken(place, fault):
     """The network, or the server, fails after the first batch."""
     with Proxy("127.0.0.1", place.server.port) as proxy:
         db = rowfeed.connect(place.url.set(port=proxy.port), retry_s=0.01, timeout_s=1)
-        with Reader(db._address) as reader:
+        with Retrier(db._address) as reader:
             reader.run(lambda reader: reader.session._execute(sa.text("SELECT 1")).all())
             fault(proxy)
             yield reader
@@ -252,7 +252,7 @@ def read_through(place, fault):
 
 
 def killed(place):
-    with Reader(rowfeed.connect(place.url, retry_s=0.01)._address) as reader:
+    with Retrier(rowfeed.connect(place.url, retry_s=0.01)._address) as reader:
         reader.run(lambda reader: reader.session._execute(sa.text("SELECT 1")).all())
         place.server.kill()
         try:

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from rowfeed.cli.report.arrangement import BETWEEN_BLOCKS, TALLEST, WIDEST_ABOVE, arrange
-from rowfeed.cli.report.pictures import NARROW, WIDE
+from rowfeed.cli.report.look import NARROW, WIDE
 
 NAME = 0.66
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rowfeed.cli.report.cells import cells
-from rowfeed.cli.report.pictures import DARK, LIGHT, rgb
+from rowfeed.cli.report.look import DARK, LIGHT, rgb
 
 
 def test_a_cell_is_where_its_indices_are():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rowfeed.cli.report.denoised import denoised
-from rowfeed.cli.report.pictures import DARK, DOTS_PER_INCH, LIGHT, NARROW, WIDE, rgb
+from rowfeed.cli.report.look import DARK, DOTS_PER_INCH, LIGHT, NARROW, WIDE, rgb
 
 matplotlib_image = pytest.importorskip("matplotlib.image")
 

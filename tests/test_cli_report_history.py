@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rowfeed.cli.report.history import apart, history
-from rowfeed.cli.report.pictures import DARK, DOTS_PER_INCH, LIGHT, WIDE, rgb
+from rowfeed.cli.report.look import DARK, DOTS_PER_INCH, LIGHT, WIDE, rgb
 
 matplotlib_image = pytest.importorskip("matplotlib.image")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+from rowfeed.cli.report.look import DARK, LIGHT, NARROW, WIDE
 from rowfeed.cli.report.page import Bar, Figure, Picture, Report
-from rowfeed.cli.report.pictures import DARK, LIGHT, NARROW, WIDE
 
 NASTY = "<script>alert('\"&')</script>"
 

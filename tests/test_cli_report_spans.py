@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 
-from rowfeed.cli.report.pictures import DOTS_PER_INCH, LIGHT, WIDE, rgb
+from rowfeed.cli.report.look import DOTS_PER_INCH, LIGHT, WIDE, rgb
 from rowfeed.cli.report.spans import Span, spans
 
 matplotlib_image = pytest.importorskip("matplotlib.image")

@@ -192,7 +192,7 @@ def test_first_and_last_by_the_primary_key(path, url):
         ("decimal(18, 18)", [0.1, -0.123456789012345678], ["float32", "float64"]),
     ],
 )
-def test_types_at_their_extremes(path, url, kind, values, dtypes):
+def test_numeric_types_at_their_extremes(path, url, kind, values, dtypes):
     """Every number arrives as itself in each dtype that has it."""
     run(path, f"CREATE TABLE t (id int, v {kind})", *(("INSERT INTO t VALUES (?, ?)", [*r]) for r in enumerate(values)))
     for dtype in dtypes:

@@ -14,7 +14,7 @@ from mariadb_server import mariadb_server, why_missing
 
 import rowfeed
 from rowfeed.dialects.mysql import session as dialect
-from rowfeed.dialects.mysql import storage, wire
+from rowfeed.dialects.mysql import wire, writing
 from rowfeed.request.request import Request
 
 pytestmark = pytest.mark.skipif(why_missing() is not None, reason=str(why_missing()))
@@ -389,7 +389,7 @@ def test_a_null_behind_many_rows(db, run):
 def test_long_statements_are_split(db, run, monkeypatch):
     """The ids of a request are split where the statement would be too long."""
     run("CREATE TABLE t (id BIGINT PRIMARY KEY, v INT)", "INSERT INTO t SELECT seq, -seq FROM seq_1_to_5000")
-    monkeypatch.setattr(storage, "STATEMENT_BYTES", 2000)
+    monkeypatch.setattr(writing, "STATEMENT_BYTES", 2000)
     executed = []
     original = wire.BinaryRows.read
     monkeypatch.setattr(
@@ -411,7 +411,7 @@ def test_single_rows_of_several_statements(db, run, monkeypatch):
         "CREATE TABLE t (id INT PRIMARY KEY, x INT NOT NULL, v FLOAT NOT NULL)",
         "INSERT INTO t SELECT seq, 0, seq FROM seq_10_to_4000_step_30",
     )
-    monkeypatch.setattr(storage, "STATEMENT_BYTES", 150)
+    monkeypatch.setattr(writing, "STATEMENT_BYTES", 150)
     layout = rowfeed.Grid("t", sample="id", axes="x", value="v", shape=(1,))
     ids = np.arange(10, 4000, 3)
     found = rowfeed.Feed(db, layout, samples=ids, shuffle=False).arrays()

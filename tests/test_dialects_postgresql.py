@@ -228,7 +228,7 @@ def column(url, kind, values, dtype, cast=None):
         ("numeric(4, 1)", ["3.0", "255"], ["uint8", "int16", "float16"]),
     ],
 )
-def test_types_at_their_extremes(url, kind, values, dtypes):
+def test_numeric_types_at_their_extremes(url, kind, values, dtypes):
     """Every number arrives as itself in each dtype that has it."""
     for dtype in dtypes:
         found = column(url, kind, values, dtype)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 import rowfeed
 from rowfeed.dialects import session_class
 from rowfeed.dialects.session import Session
+from rowfeed.request.request import Request
 
 
 def test_the_product_has_a_name_and_a_version(db):
@@ -19,6 +22,20 @@ def test_the_product_has_a_name_and_a_version(db):
         name, version = session.product.split(" ")
     assert name in ("sqlite", "duckdb", "mariadb", "mysql", "postgresql")
     assert version[0].isdigit()
+
+
+def test_what_a_statement_takes_is_asked_with_errors_of_rowfeed(tmp_path, monkeypatch):
+    """A connection that is lost while a sample is read to see how many ids a statement takes is a DatabaseError."""
+    db = rowfeed.connect(f"sqlite:///{tmp_path}/t.db")
+    layout = rowfeed.Columns("t", sample="id", columns="v")
+    db.write(layout, np.ones(3))
+
+    def lost(session, request):
+        raise sa.exc.OperationalError("", None, sqlite3.OperationalError("lost"))
+
+    monkeypatch.setattr(session_class("sqlite"), "_read_columns", lost)
+    with db.open() as session, pytest.raises(rowfeed.DatabaseError, match="OperationalError: lost"):
+        session.most_ids(Request(layout.selection(session), np.arange(3)))
 
 
 def overridden(kind):

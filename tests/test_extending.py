@@ -48,7 +48,7 @@ class Words(Layout):
             self.sample,
             (),
             (Value(self.column, TEXT), *catalogue.ordering(self.source, [self.by])),
-            kind=catalogue.sample_kind(self.source, self.sample),
+            id_kind=catalogue.sample_kind(self.source, self.sample),
             indexed=catalogue.indexed(self.source, self.sample),
         )
 

@@ -1,6 +1,6 @@
 """Into Keras: `feed.to_keras()` for `fit`, `evaluate` and `predict`, and the denoising autoencoder.
 
-Importing this module imports Keras; nothing else in rowfeed does, but `rowfeed.models.autoencoder`.
+Importing this module imports Keras. So do the models and the command `train`; nothing else in rowfeed does.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from rowfeed.errors import ArgumentError, DataError
 from rowfeed.layouts.arguments import checked_choice
 from rowfeed.layouts.base import Layout
 from rowfeed.values.dates import is_date, unit_of
-from rowfeed.values.given_ids import GivenIds, listed_ids
+from rowfeed.values.given_ids import GivenIds, ids_of_argument
 from rowfeed.values.ids import IdKind, Ids, sort_ids
 
 
@@ -40,7 +40,7 @@ def write(
 def _ids(ids: GivenIds | None, samples: int) -> tuple[IdKind, Ids]:
     if ids is None:
         return IdKind.INTEGERS, np.arange(samples)
-    kind, names = listed_ids(ids, "ids")
+    kind, names = ids_of_argument(ids, "ids")
     if names.size != samples:
         raise ArgumentError(f"expected one id per sample; got {names.size} ids and {samples} samples. Pass one each.")
     if sort_ids(names).size < names.size:

@@ -1,4 +1,4 @@
-"""The one gate through which statements go."""
+"""An open connection, through which all statements go, and whose errors become rowfeed's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any engine that SQLAlchemy knows: standard SQL and plain rows. Slower than an engine's own way, same results."""
+"""The base of every engine's session. By itself it reads any engine that SQLAlchemy knows: standard SQL, plain rows."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sqlalchemy.pool import NullPool
 from rowfeed.access.address import Address
 from rowfeed.access.failures import Advice, Failure, Translation
 from rowfeed.access.passwords import hide
-from rowfeed.dialects.catalogue import Reflection
-from rowfeed.dialects.storage import Storage
+from rowfeed.dialects.reflection import Reflection
+from rowfeed.dialects.writing import Writing
 from rowfeed.errors import DataError, SchemaError
 from rowfeed.request.plain_rows import to_columns
 from rowfeed.request.request import ColumnData, Request
@@ -37,7 +37,7 @@ PROBED_ROWS = 10_000
 """Rows of an index that are looked at to learn how many a sample has."""
 
 
-class Session(Storage, Reflection):
+class Session(Writing, Reflection):
     """One open connection. It belongs to the thread that opened it; only `interrupt` may be called from another.
 
     Use as a context manager: leaving it closes the connection.
@@ -265,7 +265,7 @@ class Session(Storage, Reflection):
     def most_ids(self, request: Request) -> int:
         """How many of the ids of a request a single statement can ask for. Reads a sample, to see in which way."""
         middle = request.ids.size // 2
-        with suppress(DataError):  # will be said when it is read
+        with suppress(DataError), self._translated():  # wrong data will be said when it is read
             one = Request(request.selection, request.ids[middle : middle + 1])
             if self._plain_rows or self._read_columns(one) is None:
                 return self._most_plain_ids(request)
@@ -286,7 +286,7 @@ class Session(Storage, Reflection):
     def _kind(self, request: Request) -> IdKind:
         """What the ids of a request are made of in the database."""
         selection, integers = request.selection, request.ids.dtype.kind != "T"
-        kind = selection.kind
+        kind = selection.id_kind
         if kind is None:  # the table was empty when the feed was made
             kind = self.sample_kind(selection.source, selection.sample)
             given = IdKind.INTEGERS if integers else IdKind.TEXT

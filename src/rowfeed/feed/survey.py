@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from rowfeed.errors import DataError
-from rowfeed.feed.listing import list_ids
 from rowfeed.feed.options import Options
 from rowfeed.feed.samples import Samples
 from rowfeed.layouts.base import Layout
-from rowfeed.reading.reader import Reader
+from rowfeed.reading.listing import list_ids
+from rowfeed.reading.retrier import Retrier
 from rowfeed.reading.sizes import Scan
 from rowfeed.reading.stats import Counters
 from rowfeed.request.request import Request
@@ -53,35 +53,35 @@ def survey(options: Options, ids: Ids | None, known: Survey | None, counters: Co
     selections = {layout: known.selections[layout] for layout in layouts if known and layout in known.selections}
     scans = {layout: known.scans[layout] for layout in selections if known and layout in known.scans}
     if ids is None or len(selections) < len(layouts):
-        with Reader(options.address, patient=False, counters=counters) as reader:
+        with Retrier(options.address, patient=False, counters=counters) as retrier:
             new = [layout for layout in layouts if layout not in selections]
             for layout in new:
-                selections[layout] = reader.run(partial(_selection, layout))
+                selections[layout] = retrier.run(partial(_selection, layout))
             if ids is None:
-                given, ids = reader.run(partial(_sample_ids, options, selections, counters))
+                given, ids = retrier.run(partial(_sample_ids, options, selections, counters))
             else:
                 given = _kind(ids)
             for layout in layouts:
-                kind = selections[layout].kind
+                kind = selections[layout].id_kind
                 if kind is not None:
                     check_kind(ids, given, kind, layout.source.label, layout.sample)
             for layout in new:
                 request = Request(selections[layout], ids)
-                scan = reader.run(partial(_scan, layout, request))
+                scan = retrier.run(partial(_scan, layout, request))
                 if scan is not None:
                     scans[layout] = scan
     ids.flags.writeable = False
     return Survey({layout: selections[layout] for layout in layouts}, ids, scans)
 
 
-def _selection(layout: Layout, reader: Reader) -> Selection:
+def _selection(layout: Layout, retrier: Retrier) -> Selection:
     """What a layout asks for."""
-    return layout.selection(reader.session)
+    return layout.selection(retrier.session)
 
 
-def _scan(layout: Layout, request: Request, reader: Reader) -> Scan | None:
+def _scan(layout: Layout, request: Request, retrier: Retrier) -> Scan | None:
     """What requests read of a table without an index; None if there is one."""
-    session = reader.session
+    session = retrier.session
     index = layout.missing_index(session)
     if index is None:
         return None
@@ -90,10 +90,10 @@ def _scan(layout: Layout, request: Request, reader: Reader) -> Scan | None:
 
 
 def _sample_ids(
-    options: Options, selections: Mapping[Layout, Selection], counters: Counters, reader: Reader
+    options: Options, selections: Mapping[Layout, Selection], counters: Counters, retrier: Retrier
 ) -> tuple[IdKind, Ids]:
     """The sample ids, and what they are made of."""
-    session = reader.session
+    session = retrier.session
     connections = options.connections if options.address.throttle.limit is None else 1
     listed = partial(list_ids, session, options.address, connections, counters)
     samples, place = options.samples, options.x
@@ -108,7 +108,7 @@ def _sample_ids(
         layouts = list(place.values()) if isinstance(place, Mapping) else [place]
         origin = ", ".join(f"{layout.source.label}.{layout.sample}" for layout in layouts)
         ids = merged((listed(layout.source, layout.sample) for layout in layouts), origin)
-        kinds = {selections[layout].kind for layout in layouts} - {None}
+        kinds = {selections[layout].id_kind for layout in layouts} - {None}
         kind = (kinds.pop() if len(kinds) == 1 else None) or _kind(ids)
     if not ids.size:
         raise DataError(f"expected at least one sample; got none in {origin}. Fill the table, or check where=.")

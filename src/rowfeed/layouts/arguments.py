@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +13,6 @@ from rowfeed.layouts.base import Array
 from rowfeed.values.dates import NAMES, NOUNS, converted, is_date, unit_of
 from rowfeed.values.kinds import from_objects
 from rowfeed.values.numbers import unchanged
-
-if TYPE_CHECKING:
-    pass
 
 
 def checked_dtype(dtype: Any, dates: bool = False) -> np.dtype[Any]:

@@ -95,7 +95,7 @@ class Columns(Layout):
             values,
             null=self.null,
             fill=self.fill,
-            kind=kind,
+            id_kind=kind,
             indexed=catalogue.indexed(self.source, self.sample),
         )
 

@@ -117,7 +117,7 @@ class Grid(Layout):
             null=self.null,
             fill=self.fill,
             out_of_range=self.out_of_range,
-            kind=catalogue.sample_kind(self.source, self.sample),
+            id_kind=catalogue.sample_kind(self.source, self.sample),
             indexed=catalogue.indexed(self.source, self.sample),
         )
 

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from typing import Generic, Protocol, Self, TypeAlias, TypeVar
 
 from rowfeed.access.throttle import Cost, Lane, Throttle
-from rowfeed.reading.reader import Reader
+from rowfeed.reading.retrier import Retrier
 from rowfeed.reading.stats import Counters
 
 IDLE_S = 1.0
@@ -36,7 +36,7 @@ OPEN_JOBS = 2
 """The job in the consumer's hands and the one being read."""
 
 
-Task: TypeAlias = Callable[[Reader], Cost | None]
+Task: TypeAlias = Callable[[Retrier], Cost | None]
 """To be called with a reader, which has a session if it asks for one; says what it cost the server, if anything."""
 
 
@@ -64,12 +64,12 @@ class Prefetcher(Generic[J]):
     def __init__(
         self,
         jobs: Iterator[J],
-        make_reader: Callable[[], Reader],
+        make_retrier: Callable[[], Retrier],
         connections: int,
         counters: Counters | None = None,
         throttle: Throttle | None = None,
     ) -> None:
-        self._work = _Work(jobs, make_reader, connections, counters or Counters(), throttle or Throttle())
+        self._work = _Work(jobs, make_retrier, connections, counters or Counters(), throttle or Throttle())
         self._finalizer = weakref.finalize(self, self._work.stop)
 
     def __iter__(self) -> Self:
@@ -111,7 +111,7 @@ class _Work(Generic[J]):
     def __init__(
         self,
         jobs: Iterator[J],
-        make_reader: Callable[[], Reader],
+        make_retrier: Callable[[], Retrier],
         connections: int,
         counters: Counters,
         throttle: Throttle,
@@ -119,12 +119,12 @@ class _Work(Generic[J]):
         self._counters = counters
         self._throttle = throttle
         self._jobs: Iterator[J] | None = jobs
-        self._make_reader = make_reader
+        self._make_retrier = make_retrier
         self._connections = connections
         self._changed = threading.Condition()
         self._open: deque[_Progress[J]] = deque()
         self._held = 0
-        self._threads: dict[threading.Thread, Reader] = {}
+        self._threads: dict[threading.Thread, Retrier] = {}
         self._stopped = False
 
     # The consumer's side
@@ -164,9 +164,9 @@ class _Work(Generic[J]):
         left = any(not progress.taken for progress in self._open)
         more = self._jobs is not None and len(self._open) + self._held < OPEN_JOBS
         if (left or more) and len(self._threads) < self._connections:
-            reader = self._make_reader()
-            thread = threading.Thread(target=self._run, args=(reader,), name="rowfeed-reader", daemon=True)
-            self._threads[thread] = reader
+            retrier = self._make_retrier()
+            thread = threading.Thread(target=self._run, args=(retrier,), name="rowfeed-reader", daemon=True)
+            self._threads[thread] = retrier
             thread.start()
 
     def stop(self) -> None:
@@ -175,8 +175,8 @@ class _Work(Generic[J]):
             self._stopped = True
             self._changed.notify_all()
             threads = list(self._threads)
-            for reader in self._threads.values():
-                reader.interrupt()
+            for retrier in self._threads.values():
+                retrier.interrupt()
         if threading.current_thread().name != "rowfeed-reader":
             for thread in threads:
                 thread.join()
@@ -186,7 +186,7 @@ class _Work(Generic[J]):
 
     # The threads' side
 
-    def _run(self, reader: Reader) -> None:
+    def _run(self, retrier: Retrier) -> None:
         lane = self._throttle.enter()
         try:
             taken = self._next_task()
@@ -194,8 +194,8 @@ class _Work(Generic[J]):
                 progress, task = taken
                 error: BaseException | None = None
                 try:
-                    if self._paused(progress, lane, reader):
-                        cost = reader.run(task)
+                    if self._paused(progress, lane, retrier):
+                        cost = retrier.run(task)
                         if isinstance(cost, Cost):
                             lane.spend(cost)
                 except BaseException as raised:  # whatever it is, it belongs to the consumer
@@ -206,15 +206,15 @@ class _Work(Generic[J]):
                 taken = taken or self._next_task()
         finally:
             self._throttle.leave(lane)
-            reader.close()
+            retrier.close()
             with self._changed:
                 del self._threads[threading.current_thread()]
                 self._changed.notify_all()
 
-    def _paused(self, progress: _Progress[J], lane: Lane, reader: Reader) -> bool:
+    def _paused(self, progress: _Progress[J], lane: Lane, retrier: Retrier) -> bool:
         """Wait until the lane is free; False, and at once, where the task is of no more use."""
         if lane.pause_s() > KEPT_S:
-            reader.close()
+            retrier.close()
         with self._changed:
             while (useful := not self._stopped and progress.error is None) and (pause := lane.pause_s()) > 0:
                 with self._timed("throttled_s"):

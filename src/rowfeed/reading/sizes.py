@@ -63,7 +63,7 @@ class _Size:
 
     def __init__(self, memory_bytes: int, selection: Selection, rows_per_sample: float) -> None:
         self._memory_bytes, self._selection = memory_bytes, selection
-        self._width = 0.0 if all(kind.is_fixed for kind in selection.kinds) else float(FIRST_WIDTH)
+        self._width = 0.0 if all(kind.is_fixed for kind in selection.value_kinds) else float(FIRST_WIDTH)
         self._rows_per_sample = rows_per_sample
         self._seen = False
 

@@ -11,7 +11,7 @@ from rowfeed.layouts.structure import Batch, Structure
 from rowfeed.plan.order import Plan
 from rowfeed.reading.batches import Batches, Transform
 from rowfeed.reading.prefetch import Prefetcher
-from rowfeed.reading.reader import Reader
+from rowfeed.reading.retrier import Retrier
 from rowfeed.reading.stats import Counters
 from rowfeed.reading.window import Read, Spare, Window
 from rowfeed.values.ids import Ids
@@ -85,8 +85,8 @@ class Stream:
             yield Window(self.ids, positions, self.reads, self.connections, self.counters, spare)
 
     def _cut(self, windows: Iterator[Window], epoch: int, start: int, goes_on: bool = False) -> Batches:
-        readers = Prefetcher(windows, self._reader, self.connections, self.counters, self.address.throttle)
-        return Batches(readers, self.structure, self.plan, epoch, start, self.transform, goes_on, self.counters)
+        ahead = Prefetcher(windows, self._retrier, self.connections, self.counters, self.address.throttle)
+        return Batches(ahead, self.structure, self.plan, epoch, start, self.transform, goes_on, self.counters)
 
-    def _reader(self) -> Reader:
-        return Reader(self.address, counters=self.counters)
+    def _retrier(self) -> Retrier:
+        return Retrier(self.address, counters=self.counters)

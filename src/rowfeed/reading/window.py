@@ -11,7 +11,7 @@ import numpy as np
 from rowfeed.access.throttle import Cost
 from rowfeed.layouts.base import Array, Layout
 from rowfeed.plan.order import Positions
-from rowfeed.reading.reader import Reader
+from rowfeed.reading.retrier import Retrier
 from rowfeed.reading.sizes import RequestSize, Scan, ScanSize
 from rowfeed.reading.stats import Counters
 from rowfeed.request.request import Request
@@ -56,7 +56,7 @@ class Window:
         ids: All sample ids of the feed.
         positions: Which of them the window has, in the order of its slots.
         reads: The layouts to read.
-        readers: How many sessions share the work.
+        connections: How many sessions share the work.
         counters: Are told of each request.
         spare: Arrays of windows that were released; this one comes to them.
     """
@@ -66,7 +66,7 @@ class Window:
         ids: Ids,
         positions: Positions,
         reads: Sequence[Read],
-        readers: int,
+        connections: int,
         counters: Counters,
         spare: Spare,
     ) -> None:
@@ -78,10 +78,10 @@ class Window:
         self._blanks = [_whole(read.layout.empty(1))[0] for read in reads] if used else []
         self._ids, self._positions, self._reads = ids, positions, reads
         self._by_id = np.argsort(positions)
-        self._most = -(-self.samples // readers)
+        self._most = -(-self.samples // connections)
         self._next = [0] * len(reads)
 
-    def take(self) -> Callable[[Reader], Cost] | None:
+    def take(self) -> Callable[[Retrier], Cost] | None:
         """The next request, to be called with a reader; None when all were taken."""
         for index, read in enumerate(self._reads):
             start = self._next[index]
@@ -89,7 +89,7 @@ class Window:
                 stop = min(self.samples, start + min(read.size.samples, self._most))
                 self._next[index] = stop
                 slots = self._by_id[start:stop]
-                return lambda reader: self._fill(reader, read, index, slots)
+                return lambda retrier: self._fill(retrier, read, index, slots)
         return None
 
     def release(self) -> None:
@@ -97,8 +97,8 @@ class Window:
         self._spare.give(self.arrays)
         self.arrays = []
 
-    def _fill(self, reader: Reader, read: Read, index: int, slots: Positions) -> Cost:
-        session, began, cpu = reader.session, time.perf_counter(), time.thread_time()
+    def _fill(self, retrier: Retrier, read: Read, index: int, slots: Positions) -> Cost:
+        session, began, cpu = retrier.session, time.perf_counter(), time.thread_time()
         data = session.read(Request(read.selection, self._ids[self._positions[slots]]))
         answered, cpu_s = time.perf_counter(), time.thread_time() - cpu
         array = self.arrays[index]

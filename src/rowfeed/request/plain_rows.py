@@ -7,15 +7,14 @@ are odd but right, then they are read here, or they are wrong, then the error of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from rowfeed.errors import DataError
+from rowfeed.request.cells import coordinates, within_axes
 from rowfeed.request.request import ColumnData, Request
-from rowfeed.request.selection import Axis, Selection
+from rowfeed.request.selection import Selection
 from rowfeed.values.ids import IdKind, namer
 from rowfeed.values.kinds import from_objects, kind_of
 
@@ -31,29 +30,17 @@ def to_columns(request: Request, rows: Sequence[Sequence[Any]], kind: IdKind) ->
     selection = request.selection
     position = {sample: index for index, sample in enumerate(request.ids.tolist())}
     name = namer(kind)
-    wanted = _in_range([row for row in rows if name(row[0]) in position], selection)
+    wanted = within_axes([row for row in rows if name(row[0]) in position], selection)
     sample = np.array([position[name(row[0])] for row in wanted], np.int64)
     columns = list(zip(*wanted, strict=True)) or [()] * (1 + len(selection.axes) + len(selection.values))
     cell = np.zeros(len(wanted), np.int64)
     for axis, objects in zip(selection.axes, columns[1:], strict=False):
-        cell = cell * axis.size + _coordinates(objects, axis, request, sample)
+        cell = cell * axis.size + coordinates(objects, axis, request, sample)
     values = []
     for value, objects in zip(selection.values, columns[1 + len(selection.axes) :], strict=False):
         locate = request.locate(value.name, sample)
         values.append(from_objects(_filled(objects, selection, value.dtype, locate), value.dtype, locate))
     return ColumnData(request, sample, cell, tuple(values))
-
-
-def _in_range(rows: list[Any], selection: Selection) -> list[Any]:
-    """Rows without those that `out_of_range="drop"` leaves out: whole numbers outside of their axis, nothing else."""
-    if selection.out_of_range != "drop":
-        return rows
-    sizes = [axis.size for axis in selection.axes]
-
-    def outside(value: Any, size: int) -> bool:
-        return isinstance(value, (int, float, Decimal)) and value == value // 1 and not 0 <= value < size
-
-    return [row for row in rows if not any(map(outside, row[1:], sizes))]
 
 
 def _filled(
@@ -67,30 +54,3 @@ def _filled(
     ways = 'null="drop" or null="fill"' if selection.axes else 'null="fill"'
     at = locate(next(index for index, value in enumerate(objects) if value is None))
     raise DataError(f"expected {kind_of(dtype).value}; got NULL at {at}. Fix the row, or pass {ways}.")
-
-
-def _coordinates(
-    objects: Sequence[Any], axis: Axis, request: Request, sample: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    shape = tuple(a.size for a in request.selection.axes)
-    result = np.empty(len(objects), np.int64)
-    for index, value in enumerate(objects):
-        at = request.at(axis.name, sample[index])
-        if value is None:
-            fix = ' (null="fill" fills values, a coordinate has no fill)' if request.selection.null == "fill" else ""
-            raise DataError(f'{axis.name} must be an integer; got NULL at {at}{fix}. Fix the row, or pass null="drop".')
-        number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
-        if not number or value != value or value in _INFINITE or value != int(value):
-            raise DataError(
-                f"{axis.name} must be an integer; got {value!r} at {at}. Fix the row, or CAST it in a selectable."
-            )
-        if not 0 <= value < axis.size:
-            raise DataError(
-                f"{axis.name} must be in 0..{axis.size - 1} (axis of shape {shape}); got {int(value)} at {at}. "
-                'Fix the row, enlarge shape, or pass out_of_range="drop".'
-            )
-        result[index] = int(value)
-    return result
-
-
-_INFINITE = (float("inf"), float("-inf"))

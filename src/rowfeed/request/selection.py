@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -57,7 +56,7 @@ class Selection:
         null: What a NULL means: `error`; `drop`, the row does not count; `fill`, the value is `fill`.
         fill: The value that stands for NULL with `null="fill"`.
         out_of_range: What a coordinate outside of its axis means: `error`; `drop`, the row does not count.
-        kind: What the sample column is made of; None where the table was empty.
+        id_kind: What the sample column is made of; None where the table was empty.
         indexed: Whether an index starts with the sample column, so that a range of ids costs what is in it.
     """
 
@@ -68,7 +67,7 @@ class Selection:
     null: str = "error"
     fill: Any = 0
     out_of_range: str = "error"
-    kind: IdKind | None = None
+    id_kind: IdKind | None = None
     indexed: bool = False
 
     @property
@@ -76,35 +75,8 @@ class Selection:
         """Cells of one sample."""
         return prod(axis.size for axis in self.axes)
 
-    def cells_of(
-        self, places: Sequence[npt.NDArray[Any]], rows: int
-    ) -> tuple[Indexes, npt.NDArray[np.bool_] | None] | None:
-        """The cells of rows from their coordinates; None where one of them is for the plain rows to look at.
-
-        Args:
-            places: An array of integers or reals for each axis: (rows,).
-            rows: How many there are.
-
-        Returns:
-            Cells, as `ColumnData` has them, and which rows are within all axes; None where all are.
-        """
-        numbers = index_dtype(self.cells)
-        cell, inside = np.zeros(rows, numbers), None
-        for index, (axis, place) in enumerate(zip(self.axes, places, strict=True)):
-            if place.dtype.kind == "f" and not bool((place == np.floor(place)).all()):
-                return None
-            if place.size and not 0 <= place.min() <= place.max() < axis.size:
-                if self.out_of_range != "drop":
-                    return None
-                within = (place >= 0) & (place < axis.size)
-                inside = within if inside is None else inside & within
-                place = np.where(within, place, 0)
-            place = place.astype(numbers, copy=False)
-            cell = cell * numbers.type(axis.size) + place if index else place
-        return cell, inside
-
     @property
-    def kinds(self) -> set[ValueKind]:
+    def value_kinds(self) -> set[ValueKind]:
         """What the values are."""
         return {value.kind for value in self.values}
 

@@ -38,7 +38,7 @@ def given_ids(samples: Sequence[Any] | npt.NDArray[Any]) -> tuple[IdKind, Ids]:
         kind, ids = IdKind.INTEGERS, samples.astype(np.int64)
     else:
         try:
-            kind, ids = listed_ids(samples, "samples")
+            kind, ids = ids_of_argument(samples, "samples")
         except Exception as error:
             raise ArgumentError(f"samples: {error}") from None
     ordered = sort_ids(ids)
@@ -48,7 +48,7 @@ def given_ids(samples: Sequence[Any] | npt.NDArray[Any]) -> tuple[IdKind, Ids]:
     return kind, ordered
 
 
-def listed_ids(ids: Sequence[Any] | npt.NDArray[Any], argument: str) -> tuple[IdKind, Ids]:
+def ids_of_argument(ids: Sequence[Any] | npt.NDArray[Any], argument: str) -> tuple[IdKind, Ids]:
     """Ids in the order of an argument, and what they were made of.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import Any
 from rowfeed.cli.backend import backend_version, check_packages
 from rowfeed.cli.bench.runs import iterate
 from rowfeed.cli.bench.verdict import Facts, Tried, Verdict
-from rowfeed.cli.report.pictures import LIGHT
+from rowfeed.cli.report.look import LIGHT
 from rowfeed.cli.report.spans import Span, spans
 from rowfeed.database.database import Database
 from rowfeed.feed.feed import DEFAULT_MEMORY_BYTES, Feed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rowfeed.cli.report.pictures import Array, Theme, rgb
+from rowfeed.cli.report.look import Array, Theme, rgb
 
 
 def cells(sample: Array, original: Array, theme: Theme, planes: int | None = None) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rowfeed.cli.report.arrangement import BETWEEN_BLOCKS, Arrangement, arrange
 from rowfeed.cli.report.cells import cells
-from rowfeed.cli.report.pictures import WIDE, Array, Theme, new_figure, png, style, text_width
+from rowfeed.cli.report.look import WIDE, Array, Theme, new_figure, png, style, text_width
 
 NAMES = ("noisy", "denoised", "original")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rowfeed.cli.report.pictures import WIDE, Array, Theme, new_figure, plain_axes, png, style
+from rowfeed.cli.report.look import WIDE, Array, Theme, new_figure, plain_axes, png, style
 
 
 def history(

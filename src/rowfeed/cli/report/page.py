@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 
-from rowfeed.cli.report.pictures import DARK, LIGHT, NARROW, WIDE, Theme
+from rowfeed.cli.report.look import DARK, LIGHT, NARROW, WIDE, Theme
 
 
 @dataclass(frozen=True)

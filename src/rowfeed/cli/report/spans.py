@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rowfeed.cli.report.pictures import WIDE, Theme, new_figure, plain_axes, png, style
+from rowfeed.cli.report.look import WIDE, Theme, new_figure, plain_axes, png, style
 
 
 @dataclass(frozen=True)

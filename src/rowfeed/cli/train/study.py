@@ -14,11 +14,11 @@ from rowfeed.cli import backend
 from rowfeed.cli.backend import quiet_stderr
 from rowfeed.cli.report.denoised import denoised
 from rowfeed.cli.report.history import history
+from rowfeed.cli.report.look import LIGHT, WIDE, Theme
 from rowfeed.cli.report.page import Picture
-from rowfeed.cli.report.pictures import LIGHT, WIDE, Theme
 from rowfeed.cli.train.comparison import Comparison, compare
-from rowfeed.cli.train.findings import Findings
 from rowfeed.cli.train.recipe import Recipe
+from rowfeed.cli.train.texts import Findings
 from rowfeed.cli.train.training import Say, Training, train
 from rowfeed.database.database import Database
 from rowfeed.feed.feed import DEFAULT_MEMORY_BYTES, Feed

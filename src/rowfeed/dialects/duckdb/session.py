@@ -7,10 +7,8 @@ one join with the wanted ids, and no index.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +20,13 @@ from sqlalchemy.pool import NullPool
 from rowfeed.access.address import Address
 from rowfeed.access.failures import Advice
 from rowfeed.dialects import session as generic
-from rowfeed.dialects.duckdb.dialect import Dialect
+from rowfeed.dialects.duckdb.sqlalchemy_dialect import Dialect
+from rowfeed.dialects.duckdb.writing import Writing
 from rowfeed.dialects.files import why_unusable
+from rowfeed.request.cells import cells_of
 from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Selection, Value
 from rowfeed.request.source import Source
-from rowfeed.values.dates import clock
 from rowfeed.values.ids import IdKind, Ids, narrowed, objects_of, sort_ids
 from rowfeed.values.kinds import ValueKind
 from rowfeed.values.numbers import decimals_fit, to_dtype
@@ -50,16 +49,7 @@ DECIMAL_DIGITS = 15
 """A DECIMAL of so many digits, made a DOUBLE, is the nearest one."""
 
 
-class UnsignedBigInteger(sa.types.UserDefinedType[int]):
-    """UBIGINT."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: Any) -> str:
-        return "UBIGINT"
-
-
-class Session(generic.Session):
+class Session(Writing, generic.Session):
     """A session on a DuckDB file."""
 
     how_to_install = 'Install it: pip install "rowfeed[duckdb]".'
@@ -150,7 +140,7 @@ class Session(generic.Session):
 
     def _read_columns(self, request: Request) -> ColumnData | None:
         selection = request.selection
-        if not self._own or selection.kinds != {ValueKind.NUMBER}:
+        if not self._own or selection.value_kinds != {ValueKind.NUMBER}:
             return None
         if selection not in self._types:
             self._types[selection] = self._types_of(selection.subquery)
@@ -178,38 +168,6 @@ class Session(generic.Session):
             sa.cast(column, sa.String).label(column.name) if date and column.name.startswith("value") else column
             for column, date in zip(selection.subquery.c, dated, strict=True)
         ]
-
-    # Writing
-
-    has_uuids = True
-
-    def key_type(self, ids: Ids, kind: IdKind) -> Any:
-        return UnsignedBigInteger() if ids.dtype == np.uint64 else super().key_type(ids, kind)
-
-    def key_objects(self, ids: Ids, kind: IdKind) -> list[Any]:
-        """UUIDs as text, which INSERT casts; DuckDB scans no array of them."""
-        return objects_of(ids, IdKind.TEXT if kind is IdKind.UUIDS else kind)
-
-    def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Integers end at 2^63 - 1, as the column type is a signed one."""
-        if values.dtype.kind == "u":
-            return np.asarray(values > np.iinfo(np.int64).max)
-        return super().unstorable(values)
-
-    def clock_objects(self, times: Sequence[timedelta]) -> list[Any]:
-        return [clock(elapsed) for elapsed in times]
-
-    def _transaction(self) -> AbstractContextManager[Any]:
-        transaction = self._connection.begin()
-        if self._own:
-            self._driver.begin()
-        return transaction
-
-    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
-        if not self._own:
-            super()._insert(table, columns)
-        elif columns[0]:
-            self._driver.insert(self._connection.dialect.identifier_preparer, table, _arrays(table, columns))
 
 
 def _has_null(column: npt.NDArray[Any]) -> bool:
@@ -267,7 +225,7 @@ def _columns(request: Request, found: dict[str, npt.NDArray[Any]], types: dict[s
         return None
     names = np.asarray(found["n"])
     sample = names - 1 if _numbered(request) else request.positions(names)
-    cells = selection.cells_of([np.asarray(found[f"axis{i}"]) for i in range(len(selection.axes))], sample.size)
+    cells = cells_of(selection, [np.asarray(found[f"axis{i}"]) for i in range(len(selection.axes))], sample.size)
     if cells is None:
         return None
     cell, inside = cells
@@ -293,19 +251,3 @@ def _filled(data: Any, dtype: np.dtype[Any], fill: float, where: Callable[[int],
     given = np.flatnonzero(~np.ma.getmaskarray(data))
     result[given] = to_dtype(np.asarray(data)[given], dtype, lambda index: where(int(given[index])))
     return result
-
-
-def _arrays(table: sa.Table, columns: tuple[list[Any], ...]) -> list[npt.NDArray[Any]]:
-    """The columns of a table as the arrays that DuckDB can scan."""
-    dtypes = {
-        UnsignedBigInteger: "u8",
-        sa.SmallInteger: "i2",
-        sa.Integer: "i4",
-        sa.BigInteger: "i8",
-        sa.REAL: "f4",
-        sa.Double: "f8",
-        sa.Date: "M8[us]",
-        sa.DateTime: "M8[us]",
-    }
-    types = [type(column.type) for column in table.columns]
-    return [np.array(data, dtypes.get(kind, object)) for kind, data in zip(types, columns, strict=True)]

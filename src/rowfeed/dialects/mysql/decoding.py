@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rowfeed.dialects.mysql.query import DECIMALS
 from rowfeed.dialects.mysql.wire import Rows
 from rowfeed.errors import DataError
+from rowfeed.request.cells import cells_of
 from rowfeed.request.request import Request
 from rowfeed.request.selection import Indexes, Selection, index_dtype
 from rowfeed.values.ids import INT64_MAX, Ids
 from rowfeed.values.numbers import decimals_fit, to_dtype
-
-DECIMALS = (0, 246)
-"""Types of columns, as drivers number them, whose numbers come as DOUBLE."""
 
 
 def none(selection: Selection) -> list[npt.NDArray[Any]]:
@@ -24,12 +23,12 @@ def none(selection: Selection) -> list[npt.NDArray[Any]]:
     return [sample, cell, *(np.empty(0, value.dtype) for value in selection.values)]
 
 
-def take(request: Request, kinds: list[int], parts: list[list[npt.NDArray[Any]]], rows: Rows) -> bool:
+def take(request: Request, types: list[int], parts: list[list[npt.NDArray[Any]]], rows: Rows) -> bool:
     """Check and convert some rows; False where one of them is for the plain rows to look at."""
     selection = request.selection
     first = 1 + len(selection.axes)
     # Copies, since the stream goes on in the same memory; numpy takes a column of one row for contiguous.
-    found = selection.cells_of([rows[f"c{index}"].copy() for index in range(1, first)], rows.size)
+    found = cells_of(selection, [rows[f"c{index}"].copy() for index in range(1, first)], rows.size)
     if found is None:
         return False
     cell, inside = found
@@ -41,7 +40,7 @@ def take(request: Request, kinds: list[int], parts: list[list[npt.NDArray[Any]]]
     columns = [sample, cell]
     for index, value in enumerate(selection.values):
         data = rows[f"c{first + index}"].copy()
-        if kinds[first + index] in DECIMALS and not decimals_fit(data, value.dtype):
+        if types[first + index] in DECIMALS and not decimals_fit(data, value.dtype):
             return False
         try:
             data = to_dtype(data, value.dtype, request.locate(value.name, sample))

@@ -18,17 +18,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
 
 from rowfeed.access.address import Address
 from rowfeed.access.failures import Advice, Failure
 from rowfeed.dialects import session as generic
 from rowfeed.dialects.mysql import decoding, failures, tls, wire
-from rowfeed.dialects.mysql.catalogue import InformationSchema
-from rowfeed.dialects.mysql.decoding import DECIMALS
+from rowfeed.dialects.mysql.information_schema import InformationSchema
+from rowfeed.dialects.mysql.query import numbers, printable
 from rowfeed.dialects.mysql.server import server_of
 from rowfeed.dialects.mysql.statements import Template, template, type_of_ranges, wanted
-from rowfeed.dialects.mysql.storage import Storage
+from rowfeed.dialects.mysql.writing import Writing
 from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Selection, Value
 from rowfeed.request.source import Source
@@ -43,11 +42,7 @@ SKIP_FROM = 8
 Measured: 200,000 ids of 50 rows in 0.22 of the time; 1,000,000 of 5 in 1.25 times."""
 
 
-FLOAT, BIT = 4, 16
-"""Types of columns, as drivers number them, that are not read as they are."""
-
-
-class Session(Storage, InformationSchema, generic.Session):
+class Session(Writing, InformationSchema, generic.Session):
     """A session on a MariaDB or MySQL server."""
 
     remote = True
@@ -166,11 +161,10 @@ class Session(Storage, InformationSchema, generic.Session):
     def _ordered(self, source: Source, column: str, value: Any) -> Value:
         """With uint64 for unsigned columns."""
         found = super()._ordered(source, column, value)
-        statement = None if self._wire is None else self._literal(source.select({"order": column}))
-        if found.dtype != np.int64 or self._wire is None or statement is None:
+        if found.dtype != np.int64 or self._wire is None:
             return found
-        with self._translated():
-            return replace(found, dtype=np.dtype(np.uint64)) if self._wire.unsigned(statement)[0] else found
+        (unsigned,) = self._unsigned(source.select({"order": column}))
+        return replace(found, dtype=np.dtype(np.uint64)) if unsigned else found
 
     # Reading
 
@@ -182,17 +176,19 @@ class Session(Storage, InformationSchema, generic.Session):
 
     def _read_columns(self, request: Request) -> ColumnData | None:
         selection = request.selection
-        if self._wire is None or selection.kinds != {ValueKind.NUMBER} or request.ids.dtype.kind == "T":
+        if self._wire is None or selection.value_kinds != {ValueKind.NUMBER} or request.ids.dtype.kind == "T":
             return None
         ranges = self._ranges(request)
         key = (selection, ranges)
         if key not in self._templates:
-            self._templates[key] = template(selection, self._numbers(selection), self._literal, ranges)
+            self._templates[key] = template(
+                selection, numbers(selection, self._types_of(selection), self._unsigned), self._literal, ranges
+            )
         found = self._templates[key]
         if found is None:
             return None
         parts: list[list[npt.NDArray[Any]]] = []
-        take = partial(decoding.take, request, self._kinds(selection), parts)
+        take = partial(decoding.take, request, self._types_of(selection), parts)
         if not all(self._read(one, take) for one in found.statements(wanted(request, bool(ranges)), self._packet)):
             return None
         sample, cell, *values = (
@@ -213,7 +209,7 @@ class Session(Storage, InformationSchema, generic.Session):
             return None
         return self._as_sent(compiled)
 
-    def _kinds(self, selection: Selection) -> list[int]:
+    def _types_of(self, selection: Selection) -> list[int]:
         """The types of a selection's columns."""
         if selection not in self._types:
             cursor = self._execute(sa.select(selection.subquery).limit(0)).cursor
@@ -221,36 +217,15 @@ class Session(Storage, InformationSchema, generic.Session):
             self._types[selection] = [int(column[1]) for column in cursor.description]  # type: ignore[call-overload]
         return self._types[selection]
 
-    def _numbers(self, selection: Selection) -> sa.Select[Any]:
-        """The columns of the rows, each as a number of fixed width where it is one.
-
-        With `null="fill"` a NULL comes as 0, and a further column for each value says where.
-        """
-        columns: list[sa.ColumnElement[Any]] = []
-        for column, kind in zip(selection.subquery.c, self._kinds(selection), strict=True):
-            number: sa.ColumnElement[Any] = column if kind == FLOAT else _printable(column, kind)
-            if kind in DECIMALS and column.name.startswith("value"):
-                number = _double(column)
-                if selection.values[int(column.name[5:])].dtype.kind != "f":  # that of 1.00000000000000000001 is whole
-                    number = sa.case((column == sa.func.truncate(column, sa.literal_column("0")), number))
-            columns.append(number.label(column.name))
-        if selection.null != "fill" or self._wire is None:
-            return sa.select(*columns)
-        first = 1 + len(selection.axes)
+    def _unsigned(self, query: sa.Select[Any]) -> list[bool]:
+        """Which columns of a query are unsigned."""
+        assert self._wire is not None
         with self._translated():
-            unsigned = self._wire.unsigned(self._literal(sa.select(*columns)) or "")
-        for index in range(first, len(columns)):
-            zero: sa.ColumnElement[Any] = sa.literal_column(
-                "CAST(0 AS UNSIGNED)" if unsigned[index] else "0"
-            )  # or the type would be DECIMAL
-            null = selection.subquery.c[f"value{index - first}"].is_(None)
-            columns[index] = sa.case((null, zero), else_=columns[index].element)
-        nulls = [selection.subquery.c[f"value{i}"].is_(None) for i in range(len(selection.values))]
-        return sa.select(*columns, *nulls)
+            return self._wire.unsigned(self._literal(query) or "")
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
-        labelled = zip(selection.subquery.c, self._kinds(selection), strict=True)
-        return [_printable(column, kind).label(column.name) for column, kind in labelled]
+        labelled = zip(selection.subquery.c, self._types_of(selection), strict=True)
+        return [printable(column, kind).label(column.name) for column, kind in labelled]
 
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         return objects_of(ids, IdKind.TEXT if kind is IdKind.UUIDS else kind)
@@ -258,14 +233,3 @@ class Session(Storage, InformationSchema, generic.Session):
     @property
     def product(self) -> str:
         return super().product.replace(self.engine_name, self._server.product)
-
-
-def _double(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    return column.op("*")(sa.literal_column("1e0"))
-
-
-def _printable(column: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[Any]:
-    """A column as a number that the server prints exactly."""
-    if kind == FLOAT:
-        return _double(column)
-    return sa.cast(column, mysql.INTEGER(unsigned=True)) if kind == BIT else column

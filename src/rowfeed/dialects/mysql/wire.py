@@ -73,10 +73,10 @@ class BinaryRows:
         """
         driver = self._driver
         with self._prepared(statement) as (number, parameters, columns):
-            if parameters or _layout(columns) is None:
+            if parameters or _row_dtype(columns) is None:
                 return False
             driver._execute_command(EXECUTE, struct.pack("<IBI", number, 0, 1))
-            dtype = _layout(self._columns(driver._read_packet().read_length_encoded_integer()))
+            dtype = _row_dtype(self._columns(driver._read_packet().read_length_encoded_integer()))
             return self._ended(b"", False) if dtype is None else self._rows(dtype, take)
 
     def unsigned(self, statement: str) -> list[bool]:
@@ -198,7 +198,7 @@ class BinaryRows:
         return bytes(data)
 
 
-def _layout(columns: list[tuple[int, int]]) -> np.dtype[Any] | None:
+def _row_dtype(columns: list[tuple[int, int]]) -> np.dtype[Any] | None:
     """How rows of such columns lie in the stream; None where there are none, or one has no fixed width."""
     if not columns or any(kind not in WIDTHS for kind, _ in columns):
         return None

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -42,7 +42,7 @@ from rowfeed.dialects.postgresql.query import (
     samples_in,
     tried_ids,
 )
-from rowfeed.dialects.postgresql.storage import Storage
+from rowfeed.dialects.postgresql.writing import Writing
 from rowfeed.dialects.skip_scan import skip_scan
 from rowfeed.errors import DatabaseError
 from rowfeed.request.plain_rows import to_columns
@@ -50,9 +50,6 @@ from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Selection
 from rowfeed.request.source import Source
 from rowfeed.values.ids import IdKind, Ids, sort_ids
-
-if TYPE_CHECKING:
-    pass
 
 CONNECT_S = 15
 """How long connecting may take, where `timeout_s` does not say less."""
@@ -80,7 +77,7 @@ PROTECTION = {
 }
 
 
-class Session(Storage, generic.Session):
+class Session(Writing, generic.Session):
     """A session on a PostgreSQL server."""
 
     remote = True

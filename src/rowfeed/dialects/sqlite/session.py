@@ -11,10 +11,7 @@ Source: "How To Corrupt An SQLite Database File", section 2.2.1, sqlite.org/howt
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -45,11 +42,10 @@ from rowfeed.dialects.sqlite.query import (
     whole_limit,
     zeros_unsigned,
 )
-from rowfeed.errors import DataError
+from rowfeed.dialects.sqlite.writing import Writing
 from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Selection
 from rowfeed.request.source import Source
-from rowfeed.values.dates import clock
 from rowfeed.values.ids import IdKind, Ids, objects_of, within_int64
 from rowfeed.values.kinds import ValueKind
 
@@ -67,7 +63,7 @@ SKIP_FROM = 32
 of the time; 500,000 of 5 in 1.9 times."""
 
 
-class Session(generic.Session):
+class Session(Writing, generic.Session):
     """A session on a SQLite file."""
 
     def __init__(self, connection: sa.Connection, address: Address) -> None:
@@ -148,7 +144,7 @@ class Session(generic.Session):
                 return np.concatenate(parts)
 
     def _read_columns(self, request: Request) -> ColumnData | None:
-        if request.selection.kinds != {ValueKind.NUMBER} or not self._lists(request):
+        if request.selection.value_kinds != {ValueKind.NUMBER} or not self._lists(request):
             return None
         return self._read_folded(request) if foldable(request) else self._read_grouped(request)
 
@@ -256,45 +252,6 @@ class Session(generic.Session):
         if cell is None or cell.size != sample.size or numbers is None or not zeros_unsigned(numbers, signed):
             return None
         return converted(request, sample, cell, numbers)
-
-    def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """NaN becomes NULL, -0.0 becomes 0.0, and integers end at 2^63 - 1."""
-        if values.dtype.kind == "f":
-            return np.asarray(np.isnan(values) | ((values == 0) & np.signbit(values)))
-        if values.dtype.kind == "u":
-            return np.asarray(values > np.iinfo(np.int64).max)
-        return super().unstorable(values)
-
-    def key_type(self, ids: Ids, kind: IdKind) -> Any:
-        if ids.dtype == np.uint64:
-            raise DataError(
-                f"expected ids that sqlite stores unchanged, below 2^63; got {ids.max()} among ids. Pass text ids."
-            )
-        return super().key_type(ids, kind)
-
-    def value_objects(self, values: npt.NDArray[Any]) -> list[Any]:
-        """Dates as the text that SQLite's own functions understand."""
-        objects = super().value_objects(values)
-        if values.dtype.kind != "M":
-            return objects
-        return [str(day) if type(day) is date else day.isoformat(" ", "microseconds") for day in objects]
-
-    def clock_objects(self, times: Sequence[timedelta]) -> list[Any]:
-        return [clock(elapsed) for elapsed in times]
-
-    def table_options(self) -> dict[str, Any]:
-        return {"sqlite_with_rowid": False}
-
-    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
-        statement = str(table.insert().compile(dialect=self._connection.dialect))
-        rows = list(zip(*columns, strict=True))
-        if rows:
-            self._connection.exec_driver_sql(statement, rows)
-
-    def _transaction(self) -> AbstractContextManager[Any]:
-        transaction = self._connection.begin()
-        self._connection.exec_driver_sql("BEGIN IMMEDIATE")  # the driver begins none for CREATE TABLE
-        return transaction
 
     def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
         """From SQLite itself, which knows unnamed UNIQUE columns and the rowid, and tells partial indexes apart."""

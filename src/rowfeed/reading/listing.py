@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from rowfeed.access.address import Address
 from rowfeed.dialects.session import Session
-from rowfeed.reading.reader import Reader
+from rowfeed.reading.retrier import Retrier
 from rowfeed.reading.stats import Counters
 from rowfeed.request.source import Source
 from rowfeed.values.ids import Ids, merged
@@ -39,18 +39,18 @@ def list_ids(
     if ends is None or ends[1] - ends[0] < LEAST_NUMBERS:
         return session.sample_ids(source, column)
     first, *others = source.cut(column, *ends, connections)
-    readers = [Reader(address, counters=counters) for _ in others]
+    retriers = [Retrier(address, counters=counters) for _ in others]
 
-    def listed(reader: Reader, part: Source) -> Ids:
-        with reader:
-            return reader.run(lambda own: own.session.sample_ids(part, column))
+    def listed(retrier: Retrier, part: Source) -> Ids:
+        with retrier:
+            return retrier.run(lambda own: own.session.sample_ids(part, column))
 
-    with ThreadPoolExecutor(len(readers), thread_name_prefix="rowfeed-lister") as pool:
+    with ThreadPoolExecutor(len(retriers), thread_name_prefix="rowfeed-lister") as pool:
         try:
-            running = [pool.submit(listed, *pair) for pair in zip(readers, others, strict=True)]
+            running = [pool.submit(listed, *pair) for pair in zip(retriers, others, strict=True)]
             parts = [session.sample_ids(first, column), *(part.result() for part in running)]
         except BaseException:
-            for reader in readers:
-                reader.interrupt()
+            for retrier in retriers:
+                retrier.interrupt()
             raise
     return merged(parts, f"{source.label}.{column}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rowfeed.dialects.catalogue import Reflection
+from rowfeed.dialects.reflection import Reflection
 from rowfeed.request.source import Source
 
 

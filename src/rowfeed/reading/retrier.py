@@ -35,7 +35,7 @@ _log = logging.getLogger("rowfeed")
 _chance = SystemRandom()  # no state that a seed of the user's would change, or that would change the user's
 
 
-class Reader:
+class Retrier:
     """Runs tasks, and opens a session for the first that asks for one. Belongs to one thread.
 
     Only `interrupt` may be called from another.
@@ -72,7 +72,7 @@ class Reader:
         self._watchdog.watch(self._session)
         return self._session
 
-    def run(self, task: Callable[[Reader], T]) -> T:
+    def run(self, task: Callable[[Retrier], T]) -> T:
         """The result of a task, after as many attempts as it takes.
 
         Args:
@@ -91,7 +91,7 @@ class Reader:
                 first_failure = first_failure or time.monotonic()
                 if not (error.transient and self._patient) or self._interrupted.is_set():
                     raise
-                pause = pause_s(attempts)
+                pause = retry_pause_s(attempts)
                 if time.monotonic() + pause > first_failure + retry_s:
                     spent_s = time.monotonic() - first_failure
                     raise DatabaseError(
@@ -103,7 +103,7 @@ class Reader:
                 _log.warning("%s Trying again in %.1f s.", error, pause)
             self._interrupted.wait(pause)
 
-    def _attempt(self, task: Callable[[Reader], T]) -> T:
+    def _attempt(self, task: Callable[[Retrier], T]) -> T:
         self._refuse_if_interrupted()
         self._watchdog = watchdog = Watchdog(self._address.timeout_s)
         try:
@@ -176,6 +176,6 @@ class Watchdog:
         session.interrupt()
 
 
-def pause_s(attempts: int) -> float:
+def retry_pause_s(attempts: int) -> float:
     """How long to wait after so many failed attempts."""
     return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(attempts - 1, 30)) * _chance.uniform(0.5, 1.0)

@@ -17,7 +17,7 @@ from rowfeed.values.dates import is_date, unit_of
 from rowfeed.values.ids import IdKind, Ids, objects_of
 
 
-class Storage(Gate):
+class Writing(Gate):
     """Standard SQL's columns and statements; an engine's session overrides what its own do otherwise."""
 
     storable_dates: ClassVar[dict[str, tuple[Any, Any]]] = {

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from rowfeed.cli.report.pictures import DARK, DOTS_PER_INCH, LIGHT, new_figure, plain_axes, png, rgb, style, text_width
+from rowfeed.cli.report.look import DARK, DOTS_PER_INCH, LIGHT, new_figure, plain_axes, png, rgb, style, text_width
 
 image = pytest.importorskip("PIL.Image")
 

@@ -20,8 +20,8 @@ from conftest import SEED, missing_servers
 from proxy import Proxy
 
 import rowfeed
-from rowfeed.reading import reader as reader_room
-from rowfeed.reading.reader import Reader, pause_s
+from rowfeed.reading import retrier
+from rowfeed.reading.retrier import Retrier, retry_pause_s
 
 SLOW = bool(os.environ.get("ROWFEED_SLOW"))
 KILLS, DOWN_S = (20, 3.0) if SLOW else (3, 0.5)
@@ -226,7 +226,7 @@ def test_a_query_that_takes_too_long(server):
     db = rowfeed.connect(server.url, timeout_s=1)
     sleep = "SLEEP(30)" if "mysql" in server.url else "pg_sleep(30)"
     began = time.monotonic()
-    with Reader(db._address) as reader, pytest.raises(rowfeed.DatabaseError, match=r"within timeout_s=1") as caught:
+    with Retrier(db._address) as reader, pytest.raises(rowfeed.DatabaseError, match=r"within timeout_s=1") as caught:
         reader.run(
             lambda reader: reader.session._execute(
                 sa.text(f"SELECT {sleep} FROM {'CELLS' if 'mysql' in server.url else 'pg_class'}")
@@ -277,7 +277,7 @@ class Failing:
 def opened(monkeypatch):
     """The sessions that were opened: such ones."""
     found = []
-    monkeypatch.setattr(reader_room, "open_session", lambda address: (found.append(Failing()), found[-1])[1])
+    monkeypatch.setattr(retrier, "open_session", lambda address: (found.append(Failing()), found[-1])[1])
     return found
 
 
@@ -303,8 +303,8 @@ def failing(times, *, transient=True):
 
 def test_each_attempt_has_a_connection_of_its_own(monkeypatch, opened):
     """After a failure the connection is not used again; after a success it is."""
-    monkeypatch.setattr(reader_room, "FIRST_PAUSE_S", 0.001)
-    with Reader(there()) as reader:
+    monkeypatch.setattr(retrier, "FIRST_PAUSE_S", 0.001)
+    with Retrier(there()) as reader:
         reader.run(failing(2))
         assert len(opened) == 3
         assert reader.run(failing(0)) is reader.run(failing(0))
@@ -313,7 +313,7 @@ def test_each_attempt_has_a_connection_of_its_own(monkeypatch, opened):
 
 def test_a_task_that_asks_for_no_session_opens_none(opened):
     """Neither a connection is opened nor a watchdog started for it; the first that asks gets one."""
-    with Reader(there()) as reader:
+    with Retrier(there()) as reader:
         assert reader.run(lambda reader: 7) == 7
         assert opened == []
         assert not [thread for thread in threading.enumerate() if thread.name == "rowfeed-watchdog"]
@@ -322,21 +322,21 @@ def test_a_task_that_asks_for_no_session_opens_none(opened):
 
 def test_the_time_of_a_task_counts_from_its_session_on(opened):
     """A task that works without a session for longer than timeout_s is not late."""
-    with Reader(there(timeout_s=0.05)) as reader:
+    with Retrier(there(timeout_s=0.05)) as reader:
         assert reader.run(lambda reader: threading.Event().wait(0.2)) is False
 
 
 def test_pauses_double_up_to_a_limit():
     """Pauses grow from FIRST_PAUSE_S to LONGEST_PAUSE_S, each between its half and its whole, and are not all alike."""
     for attempts, whole in [(1, 0.1), (2, 0.2), (3, 0.4), (7, 5.0), (1_000_000, 5.0)]:
-        pauses = [pause_s(attempts) for _ in range(200)]
+        pauses = [retry_pause_s(attempts) for _ in range(200)]
         assert whole / 2 <= min(pauses) < max(pauses) <= whole
         assert len(set(pauses)) > 100
 
 
 def test_without_retries(opened):
     """retry_s=0 gives up at the first failure."""
-    with Reader(there(retry_s=0)) as reader, pytest.raises(rowfeed.DatabaseError, match=r"lost\. Failed 1 times"):
+    with Retrier(there(retry_s=0)) as reader, pytest.raises(rowfeed.DatabaseError, match=r"lost\. Failed 1 times"):
         reader.run(failing(1))
     assert len(opened) == 1
 
@@ -345,13 +345,13 @@ def test_no_pause_touches_a_global_random_state():
     """Jitter neither uses nor changes the random states of the user."""
     random.seed(1)
     before = random.getstate()
-    pause_s(3)
+    retry_pause_s(3)
     assert random.getstate() == before
 
 
 def test_each_failure_is_logged(monkeypatch, caplog, opened):
     """A warning of the logger `rowfeed` tells what failed and when it is tried again."""
-    monkeypatch.setattr(reader_room, "FIRST_PAUSE_S", 0.001)
-    with caplog.at_level(logging.WARNING, "rowfeed"), Reader(there()) as reader:
+    monkeypatch.setattr(retrier, "FIRST_PAUSE_S", 0.001)
+    with caplog.at_level(logging.WARNING, "rowfeed"), Retrier(there()) as reader:
         reader.run(failing(2))
     assert [record.getMessage() for record in caplog.records] == ["lost. Trying again in 0.0 s."] * 2

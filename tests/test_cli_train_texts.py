@@ -19,7 +19,7 @@ GRID: dict[str, Any] = {"sample": "id", "axes": ("y", "x"), "value": "v", "shape
 
 def facts(server=None, samples=None, memory_bytes=2**28, **choices):
     """The facts of a training of 8 samples, judged by 2, by their names."""
-    from rowfeed.cli.train.findings import Findings
+    from rowfeed.cli.train.texts import Findings
 
     training: Any = SimpleNamespace(train=SimpleNamespace(sample_ids=np.arange(8)))
     comparison: Any = SimpleNamespace(samples=2)

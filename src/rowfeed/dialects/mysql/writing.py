@@ -13,7 +13,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from rowfeed.dialects import storage
+from rowfeed.dialects import writing
 from rowfeed.dialects.mysql.server import Server
 from rowfeed.values.dates import clock
 
@@ -37,7 +37,7 @@ def column_type(given: Any, collation: str | None) -> Any:
     return mysql.FLOAT() if isinstance(given, sa.REAL) else given
 
 
-class Storage(storage.Storage):
+class Writing(writing.Writing):
     """The part of a session that knows what the server's columns keep, and how to fill them."""
 
     _server: Server
@@ -49,7 +49,7 @@ class Storage(storage.Storage):
         return min(STATEMENT_BYTES, packet - 1)
 
     storable_dates: ClassVar = {
-        **storage.Storage.storable_dates,
+        **writing.Writing.storable_dates,
         "m": (np.timedelta64(-3_020_399, "s"), np.timedelta64(3_020_399, "s")),  # 838:59:59
     }
 

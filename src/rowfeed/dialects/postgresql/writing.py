@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from rowfeed.dialects import storage
+from rowfeed.dialects import writing
 from rowfeed.values.ids import IdKind, Ids
 
 
-class Storage(storage.Storage):
+class Writing(writing.Writing):
     """The part of a session that knows what the server's columns keep, and how to fill them."""
 
     _binary: bool

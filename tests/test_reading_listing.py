@@ -1,4 +1,4 @@
-"""`rowfeed.listing`: the ids of a table in shares, which several sessions list at the same time; on every engine."""
+"""The ids of a table in parts, which several sessions list at the same time; on every engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import rowfeed
 from rowfeed.dialects import session_class
-from rowfeed.feed import listing
+from rowfeed.reading import listing
 from rowfeed.request.source import Source
 
 IDS = sorted({*range(-40, 60, 3), *range(500, 700), 9_000, 9_001})

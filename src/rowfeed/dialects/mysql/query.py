@@ -1,0 +1,66 @@
+"""The columns of a request to MariaDB and MySQL, in such a form that none of them changes on its way.
+
+FLOAT columns are widened to DOUBLE when the server prints them, which it would do with 6 digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+from rowfeed.request.selection import Selection
+
+FLOAT, BIT = 4, 16
+"""Types of columns, as drivers number them, that are not read as they are."""
+
+DECIMALS = (0, 246)
+"""Types of columns, as drivers number them, whose numbers come as DOUBLE."""
+
+
+def numbers(
+    selection: Selection, types: Sequence[int], unsigned: Callable[[sa.Select[Any]], list[bool]]
+) -> sa.Select[Any]:
+    """The columns of the rows, each as a number of fixed width if it is one.
+
+    With `null="fill"` a NULL comes as 0, and a further column for each value says where.
+
+    Args:
+        selection: What is read.
+        types: The types of its columns, as drivers number them.
+        unsigned: Says which columns of a query are unsigned.
+    """
+    columns: list[sa.ColumnElement[Any]] = []
+    for column, kind in zip(selection.subquery.c, types, strict=True):
+        number: sa.ColumnElement[Any] = column if kind == FLOAT else printable(column, kind)
+        if kind in DECIMALS and column.name.startswith("value"):
+            number = double(column)
+            if selection.values[int(column.name[5:])].dtype.kind != "f":  # that of 1.00000000000000000001 is whole
+                number = sa.case((column == sa.func.truncate(column, sa.literal_column("0")), number))
+        columns.append(number.label(column.name))
+    if selection.null != "fill":
+        return sa.select(*columns)
+    first = 1 + len(selection.axes)
+    is_unsigned = unsigned(sa.select(*columns))
+    for index in range(first, len(columns)):
+        zero: sa.ColumnElement[Any] = sa.literal_column(
+            "CAST(0 AS UNSIGNED)" if is_unsigned[index] else "0"
+        )  # or the type would be DECIMAL
+        null = selection.subquery.c[f"value{index - first}"].is_(None)
+        columns[index] = sa.case((null, zero), else_=columns[index].element)
+    nulls = [selection.subquery.c[f"value{i}"].is_(None) for i in range(len(selection.values))]
+    return sa.select(*columns, *nulls)
+
+
+def double(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """A column as DOUBLE, in which each FLOAT is exact."""
+    return column.op("*")(sa.literal_column("1e0"))
+
+
+def printable(column: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[Any]:
+    """A column as a number that the server prints exactly."""
+    if kind == FLOAT:
+        return double(column)
+    return sa.cast(column, mysql.INTEGER(unsigned=True)) if kind == BIT else column
