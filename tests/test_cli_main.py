@@ -62,7 +62,8 @@ def test_help_shows_examples_and_exit_codes(command, capsys):
 @pytest.mark.parametrize("command", ["train", "bench"])
 def test_help_tells_the_defaults_of_a_feed(command, capsys):
     """What the help says of memory and scans, for which it does not load a feed, is what a feed has."""
-    from rowfeed.feed.feed import DEFAULT_MAX_SCANNED_ROWS, DEFAULT_MEMORY_BYTES
+    from rowfeed.access.address import DEFAULT_MAX_SCANNED_ROWS
+    from rowfeed.feed.feed import DEFAULT_MEMORY_BYTES
 
     assert main([command, "--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
@@ -251,7 +252,10 @@ def test_limits_reach_the_feed(url, tmp_path, monkeypatch, words, limits):
 
     monkeypatch.setattr(study, "train", train)
     assert main(["train", url, *GRID, *words, "--out", str(tmp_path / "out")]) == 1
-    assert {name: getattr(made[0]._options, name) for name in limits} == limits
+    options, address = made[0]._options, made[0]._options.address
+    found = {"memory_bytes": options.memory_bytes, "max_scanned_rows": address.max_scanned_rows}
+    found["throttle"] = address.throttle.limit
+    assert {name: found[name] for name in limits} == limits
 
 
 @pytest.mark.parametrize(("module", "package"), [("matplotlib", "matplotlib"), ("sklearn", "scikit-learn")])
@@ -324,9 +328,30 @@ def test_train_in_a_pipe(url, tmp_path):
     assert 'Model: "encoder"' in lines
     assert 'Model: "decoder"' in lines
     assert [line.split()[:2] for line in lines if line.startswith("epoch")] == [["epoch", "1/2"], ["epoch", "2/2"]]
-    assert lines[-4:] == [
-        f"Wrote {out / name}" for name in ("model.keras", "history.png", "denoised.png", "report.html")
-    ]
+    assert lines[-3:] == [f"Wrote {out / name}" for name in ("history.png", "denoised.png", "report.html")]
+    path = out / "model.keras"
+    assert f"Wrote {path}: after import rowfeed.keras, keras.saving.load_model({str(path)!r}) loads it." in lines
+
+
+@pytest.mark.keras
+def test_interrupted_training_leaves_the_model(url, tmp_path):
+    """Ctrl-C after some epochs leaves model.keras alone, says so and after how many, and exits 130; the model loads."""
+    import keras
+
+    out = tmp_path / "out"
+    words = [sys.executable, "-m", "rowfeed", "train", url, *GRID, "--epochs", "100000", "--out", str(out)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("epoch      2/100000"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest, err = process.communicate()
+    assert (process.returncode, err) == (130, "rowfeed: interrupted\n")
+    said, wrote = rest.splitlines()[-2:]
+    assert int(re.fullmatch(r"Interrupted after (\d+) of 100000 epochs\.", said)[1]) >= 2
+    assert wrote.startswith(f"Wrote {out}/model.keras: after import rowfeed.keras, ")
+    assert [path.name for path in out.iterdir()] == ["model.keras"]
+    assert keras.saving.load_model(out / "model.keras").predict(np.zeros((3, 4, 4)), verbose=0).shape == (3, 4, 4)
 
 
 @pytest.mark.keras

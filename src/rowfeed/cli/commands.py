@@ -189,7 +189,9 @@ def train(url: str, out: Path, backend: str | None, **given: Any) -> None:
     """Train a denoising autoencoder on a table of yours.
 
     The table has a row for each cell of a picture or matrix, and is only read. Leaves model.keras, history.png,
-    denoised.png and report.html in a directory.
+    denoised.png and report.html in a directory; after Ctrl-C, model.keras as it was after the last whole epoch.
+
+    model.keras loads after `import rowfeed.keras`, with `keras.saving.load_model("…/model.keras")`.
     """
     choose_backend(backend)
     from rowfeed.cli.train.study import Study

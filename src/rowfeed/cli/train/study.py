@@ -19,10 +19,11 @@ from rowfeed.cli.report.page import Picture
 from rowfeed.cli.train.comparison import Comparison, compare
 from rowfeed.cli.train.recipe import Recipe
 from rowfeed.cli.train.texts import Findings
-from rowfeed.cli.train.training import Say, Training, train
+from rowfeed.cli.train.training import Interrupted, Say, Training, train
 from rowfeed.database.database import Database
 from rowfeed.feed.feed import DEFAULT_MEMORY_BYTES, Feed
 from rowfeed.feed.samples import SamplesLike
+from rowfeed.keras import DenoisingAutoencoder
 from rowfeed.layouts.columns import Columns
 from rowfeed.layouts.grid import Grid
 
@@ -63,6 +64,7 @@ class Study:
 
         Raises:
             DependencyError: Something is not installed; seen before any work is done.
+            KeyboardInterrupt: Ctrl-C; after at least one epoch there is model.keras.
         """
         check_packages()
         self.out.mkdir(parents=True, exist_ok=True)
@@ -76,7 +78,15 @@ class Study:
             seed=recipe.seed,
             memory_bytes=self.memory_bytes,
         )
-        training = train(feed, self.grid.sample_shape, recipe, say, terminal)
+        try:
+            training = train(feed, self.grid.sample_shape, recipe, say, terminal)
+        except Interrupted as stop:
+            if terminal:
+                say("")  # Keras's bar has not ended its line
+            say(f"Interrupted after {stop.epochs} of {recipe.epochs} epochs.")
+            self._save(stop.model, say)
+            raise
+        self._save(training.model, say)
         positions, captions = self._shown(training.validation)
         comparison = compare(training.model, training.train, training.validation, positions)
         findings = Findings(
@@ -84,7 +94,7 @@ class Study:
         )
         say(findings.table())
         self._write(training, findings, captions)
-        for name in ("model.keras", "history.png", "denoised.png", "report.html"):
+        for name in ("history.png", "denoised.png", "report.html"):
             say(f"Wrote {self.out / name}")
         return comparison
 
@@ -97,9 +107,13 @@ class Study:
         found, first = np.unique(labels, return_index=True)
         return first[:EXAMPLES], [str(label) for label in found[:EXAMPLES].tolist()]
 
-    def _write(self, training: Training, findings: Findings, captions: Sequence[str]) -> None:
+    def _save(self, model: DenoisingAutoencoder, say: Say) -> None:
+        path = self.out / "model.keras"
         with quiet_stderr():
-            training.model.save(self.out / "model.keras")
+            model.save(path)
+        say(f"Wrote {path}: after import rowfeed.keras, keras.saving.load_model({str(path)!r}) loads it.")
+
+    def _write(self, training: Training, findings: Findings, captions: Sequence[str]) -> None:
         comparison = findings.comparison
         errors = {"noisy": comparison.noisy, "pca": comparison.pca}
 

@@ -49,6 +49,19 @@ class Training:
         return self.stopwatch.samples_per_second(self.train.sample_ids.size)
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C after at least one whole epoch.
+
+    Args:
+        model: As it was after the last whole epoch.
+        epochs: How many there were.
+    """
+
+    def __init__(self, model: DenoisingAutoencoder, epochs: int) -> None:
+        super().__init__()
+        self.model, self.epochs = model, epochs
+
+
 def train(feed: Feed, shape: tuple[int, ...], recipe: Recipe, say: Say, terminal: bool) -> Training:
     """Train a new model; say its summaries and how it goes.
 
@@ -58,6 +71,9 @@ def train(feed: Feed, shape: tuple[int, ...], recipe: Recipe, say: Say, terminal
         recipe: How to train.
         say: Gets the lines.
         terminal: Whether Keras may draw its progress bar on the standard output; else `say` gets a line an epoch.
+
+    Raises:
+        Interrupted: Ctrl-C after at least one whole epoch; before, it is any KeyboardInterrupt.
     """
     training, validation = feed.split(1 - recipe.validation, recipe.validation)
     model = DenoisingAutoencoder(shape, noise=recipe.noise, value_range=recipe.value_range, seed=recipe.seed)
@@ -77,16 +93,21 @@ def train(feed: Feed, shape: tuple[int, ...], recipe: Recipe, say: Say, terminal
     model.compile(keras.optimizers.Adam(rate), loss="mse")
 
     fed, judged, before = training.to_keras(), validation.to_keras(), training.stats().rows
-    stopwatch, lines = Stopwatch(training), [] if terminal else [Lines(recipe.epochs, say)]
+    stopwatch, kept, lines = Stopwatch(training), Kept(), [] if terminal else [Lines(recipe.epochs, say)]
     start = time.perf_counter()
-    with fitting(fed, judged):
-        history = model.fit(
-            fed,
-            validation_data=judged,
-            epochs=recipe.epochs,
-            callbacks=[stopwatch, *lines],
-            verbose=1 if terminal else 0,
-        )
+    try:
+        with fitting(fed, judged):
+            history = model.fit(
+                fed,
+                validation_data=judged,
+                epochs=recipe.epochs,
+                callbacks=[stopwatch, kept, *lines],
+                verbose=1 if terminal else 0,
+            )
+    except KeyboardInterrupt as stop:
+        if kept.epochs:
+            raise Interrupted(kept.restored(), kept.epochs) from stop
+        raise
     seconds = time.perf_counter() - start
     losses = {name: [float(loss) for loss in history.history[name]] for name in ("loss", "val_loss")}
     if not np.isfinite(sum(losses["loss"] + losses["val_loss"])):
@@ -111,6 +132,34 @@ def fitting(*feeds: KerasFeed) -> Iterator[None]:
     finally:
         for feed in feeds:
             feed.close()
+
+
+class Kept(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
+    """The model as it was after the last whole epoch.
+
+    An interrupt between two steps leaves weights of both, and on JAX perhaps none: a step gives its buffers away.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._state: tuple[int, list[Any]] = 0, []
+
+    @property
+    def epochs(self) -> int:
+        return self._state[0]
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in self._variables()]
+        self._state = epoch + 1, values  # at once: an interrupt may come at any time
+
+    def restored(self) -> Any:
+        """The model, with its optimizer."""
+        for variable, value in zip(self._variables(), self._state[1], strict=True):
+            variable.assign(value)
+        return self.model
+
+    def _variables(self) -> list[Any]:
+        return [*self.model.variables, *self.model.optimizer.variables]
 
 
 class Lines(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
