@@ -13,7 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # "as": type checkers take these for public
+if TYPE_CHECKING:  # "as": type checkers then treat these names as public
     from rowfeed.database.database import Database as Database
     from rowfeed.database.database import connect as connect
     from rowfeed.errors import ArgumentError as ArgumentError

@@ -1,15 +1,15 @@
-"""Everything rowfeed raises on purpose.
+"""All exceptions that rowfeed raises on purpose.
 
 Error:
     ├── ArgumentError (ValueError)      an argument cannot be right, whatever the database holds
-    ├── SchemaError                     no such table, column or index, or not of the kind that was asked for
-    ├── DataError (ValueError)          a row breaks what the layout promises; names table, column, sample
+    ├── SchemaError                     no such table, column or index, or not of the requested kind
+    ├── DataError (ValueError)          a row breaks a promise of the layout; names table, column, sample
     ├── DatabaseError                   the database refused or failed; its own exception is the cause
     └── DependencyError (ImportError)   a package is missing; names the extra to install
 
     MissingIndexWarning (UserWarning)   each request will scan the table; names the index to create
 
-Texts follow one form: what was expected; what came, and where. What to do about it.
+All texts have one form: `expected …; got … at …. What to do.`
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ class ArgumentError(Error, ValueError):
 
 
 class SchemaError(Error):
-    """The database has no such table or column, or one of another kind; or no index, where scans would be too many."""
+    """The database has no such table or column, or one of another kind; or scans without an index would be too many."""
 
 
 class DataError(Error, ValueError):
-    """A row breaks what the layout promises."""
+    """A row breaks a promise of the layout."""
 
 
 class DatabaseError(Error):
     """The database refused or failed; its own exception is the cause."""
 
     transient: bool = False
-    """Whether it may not come again on a new connection."""
+    """Whether it may be gone on a new connection."""
 
 
 class DependencyError(Error, ImportError):

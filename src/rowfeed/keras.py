@@ -1,6 +1,6 @@
-"""Into Keras: `feed.to_keras()` for `fit`, `evaluate` and `predict`, and the denoising autoencoder.
+"""The Keras front end: `feed.to_keras()` for `fit`, `evaluate` and `predict`, and the denoising autoencoder.
 
-Importing this module imports Keras. So do the models and the command `train`; nothing else in rowfeed does.
+Importing this module imports Keras. Elsewhere in rowfeed, only `rowfeed.models.autoencoder` does that.
 """
 
 from __future__ import annotations
@@ -34,23 +34,24 @@ PROBED = 2
 
 
 class KerasFeed(keras.utils.PyDataset):
-    """A feed as Keras wants it. Made by `feed.to_keras()`; pass it as `x` or `validation_data`.
+    """A feed as a Keras dataset. Made by `feed.to_keras()`; pass it as `x` or `validation_data`.
 
-    What a model sees in its epoch e is `feed.batches(epoch=e)`, whatever `fit(shuffle=…)` says, read ahead by
-    rowfeed's own threads. How that is done:
+    In its epoch e, a model sees `feed.batches(epoch=e)`, whatever `fit(shuffle=…)` says. rowfeed's own threads read
+    ahead. This works as follows:
 
     1. Keras asks for batches by index, and `fit` permutes the indices. The k-th different index of a pass gets the
-       k-th batch of the epoch, so reading only ever goes forward.
+       k-th batch of the epoch, so reading always goes forward.
     2. A pass begins when an index comes again, or when Keras has both called an epoch hook and asked for the number
        of batches since the last item. (Seen on JAX, TensorFlow and torch with Keras 3.15: each of its iterators asks
-       for the number; one that goes on over epochs, as with `steps_per_epoch`, does not ask again.)
-    3. Before it trains, Keras takes one or two batches to learn shapes. They are given back.
-    4. While the last window of an epoch is used in `fit`, the first of the next is read, if another epoch follows.
-    5. A pass that took all batches is followed by the next epoch; so is one that `fit` left early. `evaluate` with
-       `steps` sees the same batches each time.
+       for the number; an iterator that spans several epochs, as with `steps_per_epoch`, does not ask again.)
+    3. Before training, Keras takes one or two batches to learn shapes. The training then starts with the same batches.
+    4. While `fit` uses the last window of an epoch, the first window of the next epoch is read, if another epoch
+       follows.
+    5. After a pass that took all batches comes the next epoch; the same holds if `fit` left a pass early. `evaluate`
+       with `steps` sees the same batches each time.
 
-    `predict` needs a feed with `shuffle=False`, whose rows then stand in the order of `feed.sample_ids`; with
-    `last_batch="pad"` those of the padding come last.
+    `predict` needs a feed with `shuffle=False`. Its rows are then in the order of `feed.sample_ids`; with
+    `last_batch="pad"` the rows of the padding come last.
 
     Args:
         stream: The batches of the feed.
@@ -106,7 +107,7 @@ class KerasFeed(keras.utils.PyDataset):
             )
 
     def _note_callers(self) -> str:
-        """The method of a model that is running; notes whether a `fit` that it is, or is part of, has more epochs."""
+        """The running method of a model. Notes whether more epochs follow if it is `fit` or called by `fit`."""
         callers = running_methods()
         fit = callers.get("fit")
         if fit is not None and has_more_epochs(fit):
@@ -120,7 +121,7 @@ class KerasFeed(keras.utils.PyDataset):
         self._caller = None
 
     def close(self) -> None:
-        """End the threads and connections of a pass that was not finished; else there are none."""
+        """End the threads and connections of an unfinished pass; a finished pass has none."""
         with self._lock:
             self._begin_epoch(self._epoch)
 
@@ -161,7 +162,7 @@ class KerasFeed(keras.utils.PyDataset):
 
 
 def _for_keras(batch: Batch) -> tuple[Any, ...]:
-    """A tuple in any case, with weights of as many axes as Keras gives the losses.
+    """A batch as a tuple, with weights of as many axes as Keras gives the losses.
 
     Keras reduces the last axis of y to one loss, so its losses have the shape `y.shape[:-1]`, and it broadcasts
     weights of shape (batch,) along the last of these axes, not the first.

@@ -1,13 +1,13 @@
-"""What rowfeed reads of Keras' insides, in this one place: no public interface tells it.
+"""All that rowfeed reads of Keras' internals, in this one module: no public interface tells it.
 
-1. *Which method of a model is running.* A dataset is not told who asks for its batches, so the call stack is looked
-   at: functions called `fit`, `evaluate`, `predict` and `_symbolic_build` (which only learns shapes) in a module of
-   Keras. It matters since `predict` needs the order of the ids, and batches that only teach shapes are given back.
-2. *Whether `fit` has another epoch to go.* Its local variables `epoch`, before the first epoch `initial_epoch`, and
-   `epochs`. If they cannot be found, the first window of a next epoch is read in any case.
+1. *The running method of a model.* A dataset is not told who asks for its batches, so the call stack is searched for
+   functions called `fit`, `evaluate`, `predict` and `_symbolic_build` (which only learns shapes) in a module of Keras.
+   The method matters: `predict` needs the order of the ids, and batches that only teach shapes come again in training.
+2. *Whether another epoch of `fit` follows.* This is read from its local variables `epoch` (`initial_epoch` before the
+   first epoch) and `epochs`. If they cannot be found, the first window of a next epoch is always read.
 
-Seen on JAX with Keras 3.11.3, 3.13.2 and 3.15.1, on TensorFlow and torch with 3.15.1. If it is missing, a warning says
-so once, and training goes on: more may be read ahead than is used, but no batch is another one.
+Seen on JAX with Keras 3.11.3, 3.13.2 and 3.15.1, on TensorFlow and torch with 3.15.1. If one of the two cannot be read,
+a warning says so once, and training goes on: more may be read ahead than is used, but all batches are the same.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from types import FrameType
 METHODS = ("_symbolic_build", "fit", "evaluate", "predict")
 
 SEEN = "3.11 to 3.15"
-"""The versions of Keras that have all this."""
+"""The versions of Keras in which both were seen."""
 
 
 def running_methods() -> dict[str, FrameType]:
-    """Which methods of a Keras model are running, innermost first, and their frames."""
+    """The running methods of a Keras model and their frames, innermost first."""
     found: dict[str, FrameType] = {}
     frame: FrameType | None = sys._getframe(1)
     within_keras = False
@@ -40,7 +40,7 @@ def running_methods() -> dict[str, FrameType]:
 
 
 def has_more_epochs(fit: FrameType) -> bool:
-    """Whether another epoch follows the one that `fit` is in; True if there is no telling."""
+    """Whether another epoch follows the one that `fit` is in; True if that is unknown."""
     names = fit.f_locals
     epoch, epochs = names.get("epoch", names.get("initial_epoch")), names.get("epochs")
     if not (isinstance(epoch, int) and isinstance(epochs, int)):
