@@ -1,1 +1,1 @@
-"""How a server is reached, what of that is secret, and what its errors mean. No query."""
+"""The way to reach a server, the secrets in it, and the meaning of the server's errors. No query."""

@@ -1,4 +1,4 @@
-"""Where a server is, how long it is waited for, and what it is spared: what sessions are opened from."""
+"""The address of a server with its time-outs and limits. Sessions are opened from it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ DEFAULT_MAX_SCANNED_ROWS = 1_000_000_000
 
 @dataclass(frozen=True, repr=False)
 class Address:
-    """All that is said about a server, once for every session and every feed. See `rowfeed.connect`.
+    """All settings for a server, shared by every session and every feed. See `rowfeed.connect`.
 
-    A pickle of it has no password, no connection, and a throttle of its own.
+    A pickle of it has no password and no connection. Its throttle is a separate one.
 
     Args:
-        url: As it was given; its text hides the password that may be in it.
-        password_from: Where the password comes from if it is not in the URL.
+        url: The URL as it was given; its text hides a password in it.
+        password_from: The source of the password if the URL has none.
         timeout_s: Seconds that a query may take, connecting included.
-        retry_s: Seconds for which a request that failed is made again.
-        plain_rows: Whether the engine's own fast way is left out.
-        throttle: What all feeds of this server keep within together.
+        retry_s: Seconds for which a failed request is repeated.
+        plain_rows: Whether to read plain rows, without the engine's own fast way.
+        throttle: The limit that all feeds of this server keep within together.
         max_scanned_rows: Rows that an epoch may scan in tables without an index; None: any number.
-        engine: The user's own way of connecting, if there is one.
-        engines: SQLAlchemy's, by whether they only read: they hold no connection here, but what they learned of the
-            server and what they compiled.
+        engine: The user's own Engine, if one was given; its way of connecting is used.
+        engines: The Engines of SQLAlchemy, by whether they only read. They hold no connection here, only facts about
+            the server and compiled statements.
     """
 
     url: sa.URL
@@ -46,16 +46,16 @@ class Address:
 
     @property
     def label(self) -> str:
-        """How messages call it, without anything secret."""
+        """Its name in messages, without anything secret."""
         return shown(self.url)
 
     @property
     def public_url(self) -> str:
-        """The URL without anything secret, to be pasted elsewhere."""
+        """The URL without anything secret, for pasting elsewhere."""
         return public(self.url).render_as_string()
 
     def password(self) -> str | None:
-        """The password to connect with, asked anew; None if there is none."""
+        """The password for connecting, asked for anew at each call; None if there is none."""
         return asked(self.url, self.password_from)
 
     def __repr__(self) -> str:

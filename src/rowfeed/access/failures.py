@@ -1,4 +1,4 @@
-"""What errors of SQLAlchemy and of drivers become: one of rowfeed's own, with what to do and without secrets."""
+"""Errors of SQLAlchemy and of drivers become errors of rowfeed, with a remedy and without secrets."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rowfeed.access.passwords import hide, linked, shown
 from rowfeed.errors import ArgumentError, DatabaseError, DependencyError, Error
 
 ELSE = "Check the URL, the rights of its user, and any SQL of your own."
-"""What to do about an error that an engine does not know."""
+"""The remedy for an error that is unknown to the engine's dialect."""
 
 
 class Failure(Enum):
-    """What is to be done about an error."""
+    """The right reaction to an error."""
 
     PERMANENT = "it would come again"
     TRANSIENT = "it may not come again on a new connection"
@@ -27,12 +27,12 @@ class Failure(Enum):
 
 @dataclass(frozen=True)
 class Advice:
-    """The sentences about an error that an engine knows.
+    """The sentences about an error that an engine's dialect knows.
 
     Args:
-        expected: What was expected.
-        what_to_do: A sentence.
-        got: What came. None: the driver's own words.
+        expected: The expectation, after "expected".
+        what_to_do: The remedy, a sentence.
+        got: The fault, after "got". None: the driver's own words.
     """
 
     expected: str
@@ -41,20 +41,20 @@ class Advice:
 
     @classmethod
     def of(cls, known: tuple[str, str] | None, label: str) -> Advice | None:
-        """From a table that has what was expected, with {} for the database, and what to do."""
+        """Advice from an entry of a table: the expectation, with {} for the database, and the remedy."""
         return known and cls(known[0].replace("{}", label), known[1])
 
 
 @dataclass(frozen=True)
 class Translation:
-    """Turns errors of one database into `DatabaseError`; statements and parameters stay out of it.
+    """Turns errors of one database into `DatabaseError`; statements and parameters stay out of the text.
 
     Args:
-        url: Of the database, with its password.
-        timeout_s: How long a query may take.
-        judge: What a driver's error is, to its dialect.
-        advise: What its dialect says of it; see `Session.advice`.
-        how_to_install: What to do about a missing driver; empty: install what is missing.
+        url: The URL of the database, with its password.
+        timeout_s: Seconds that a query may take.
+        judge: The dialect's judgement of a driver's error.
+        advise: The dialect's advice on it; see `Session.advice`.
+        how_to_install: The remedy for a missing driver; empty: install the missing package.
     """
 
     url: sa.URL = field(repr=False)
@@ -65,10 +65,10 @@ class Translation:
 
     @contextmanager
     def __call__(self, *drivers_own: type[Exception]) -> Iterator[None]:
-        """Translate what is raised inside.
+        """Translate the errors that are raised inside.
 
         Args:
-            drivers_own: Exceptions that come from a driver without SQLAlchemy between.
+            drivers_own: Exceptions that come from a driver directly, not through SQLAlchemy.
         """
         databases_own: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError, *drivers_own)
         try:
@@ -92,7 +92,7 @@ class Translation:
             cause = getattr(error, "orig", None) or error
             failure = self.judge(cause)
             if failure is Failure.PERMANENT and getattr(error, "connection_invalidated", False):
-                failure = Failure.TRANSIENT  # SQLAlchemy, too, knows some of its drivers' signs
+                failure = Failure.TRANSIENT  # SQLAlchemy recognises some of its drivers' lost connections, too
             said = f"{type(cause).__name__}: {' '.join(str(cause).split()).removesuffix('.')}"
             advice = self.advise(cause, label, self.url.database or "") or Advice(f"an answer from {label}", ELSE)
             text = f"expected {advice.expected}; got {advice.got or said}. {advice.what_to_do}"
@@ -108,6 +108,6 @@ class Translation:
 
 
 def _forget_frames(error: BaseException) -> None:
-    """Let go of what a driver's frames hold, for as long as the error lives: half-open connections, passwords."""
+    """Clear a driver's frames, which live as long as the error and hold half-open connections and passwords."""
     for current in linked(error):
         clear_frames(current.__traceback__)

@@ -1,4 +1,4 @@
-"""What of a URL is secret, where a password comes from when the URL has none, and texts without either."""
+"""The secrets of a URL, the source of a password if the URL has none, and texts without secrets."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ PasswordFrom: TypeAlias = "str | Callable[[], str | None]"
 DEFAULT_VARIABLE = "ROWFEED_PASSWORD"
 
 PASSWORD_KEYS = ("password", "passwd")
-"""What drivers call a password among the options of a URL; rowfeed keeps it in the URL's place for passwords."""
+"""Drivers' names for a password among the options of a URL; rowfeed moves it to the URL's place for passwords."""
 
 SECRET = re.compile(
     r"passw(or)?d|passphrase|passcode|pwd|secret|token|credential|api_?key|scram_\w+_key", re.IGNORECASE
 )
-"""What the names of other options have in them whose values are secret: `pwd`, `sslpassword`, `motherduck_token`."""
+"""Parts of the names of other options with secret values: `pwd`, `sslpassword`, `motherduck_token`."""
 
 ASSIGNED = re.compile(rf"(?i:{SECRET.pattern})\w*\s*=")
-"""Such an option inside of another part of a URL: `odbc_connect=…;PWD=…`."""
+"""Such an option inside another part of a URL: `odbc_connect=…;PWD=…`."""
 
 FILES = ("sqlite", "duckdb")
-"""Engines whose URL has a path, which may have anything in it, where others have the name of a database."""
+"""Engines whose URL has a path, with any characters, in the place of the name of a database."""
 
 HIDDEN = "***"
 
 
 def in_its_place(url: sa.URL) -> sa.URL:
-    """The URL with a password that was among its options where SQLAlchemy hides it."""
+    """The URL with a password from its options moved to the part that SQLAlchemy hides."""
     for key in [key for key in url.query if key.lower() in PASSWORD_KEYS]:
         given = url.query[key]
         url = url.difference_update_query([key])
@@ -45,7 +45,7 @@ def in_its_place(url: sa.URL) -> sa.URL:
 
 
 def misplaced(url: sa.URL) -> bool:
-    """Whether a part that is shown seems to have a password in it: `@` or `/` in it, `;` or `&` before it, unquoted."""
+    """Whether a visible part seems to contain a password: with `@` or `/` in it, `;` or `&` before it, unquoted."""
     if "@" in (url.host or ""):
         return True
     parts = [url.username or "", url.host or "", "" if url.get_backend_name() in FILES else url.database or ""]
@@ -53,7 +53,7 @@ def misplaced(url: sa.URL) -> bool:
 
 
 def redacted(text: str) -> str:
-    """A text that somebody typed, which may have URLs in it, without what looks like a password."""
+    """A typed text, which may contain URLs, without the parts that look like a password."""
     text = re.sub("(://[^:/@]*:).*@", rf"\1{HIDDEN}@", text, flags=re.DOTALL)
     return re.sub(rf"(?:{ASSIGNED.pattern})[^&\s]*", lambda found: f"{found[0].partition('=')[0]}={HIDDEN}", text)
 
@@ -68,13 +68,13 @@ def public(url: sa.URL) -> sa.URL:
 
 
 def shown(url: sa.URL) -> str:
-    """The URL as messages show it."""
+    """The URL for messages, with secrets hidden."""
     hidden = url.update_query_dict(dict.fromkeys(_secret_keys(url), HIDDEN))
     return hidden.render_as_string(hide_password=True).replace(quote_plus(HIDDEN), HIDDEN)
 
 
 def asked(url: sa.URL, source: PasswordFrom) -> str | None:
-    """The password of a URL: its own, or, if it names a user alone, the one that its source gives.
+    """The password of a URL: its own, or the one from the source if the URL names only a user.
 
     Raises:
         ArgumentError: The source is a function that does not return text or None.
@@ -83,7 +83,7 @@ def asked(url: sa.URL, source: PasswordFrom) -> str | None:
         return None if url.password is None else str(url.password)
     password: Any = source() if callable(source) else os.environ.get(source)
     if password is not None and not isinstance(password, str):
-        password = type(password).__name__  # a traceback that shows locals must not show what was returned
+        password = type(password).__name__  # a traceback that shows locals must not show the returned value
         raise ArgumentError(f"expected a password_from that returns text or None; got {password}. Return the password.")
     return password or None
 
@@ -100,7 +100,7 @@ def secrets(url: sa.URL) -> Iterator[str]:
 
 
 def hide(error: BaseException, url: sa.URL) -> None:
-    """Take the secrets of a URL out of the texts of an exception and of all that it was caused by."""
+    """Remove the secrets of a URL from the texts of an exception and of all its causes."""
     hidden = tuple(secrets(url))
     if not hidden:
         return
@@ -112,7 +112,7 @@ def hide(error: BaseException, url: sa.URL) -> None:
 
 
 def linked(error: BaseException) -> Iterator[BaseException]:
-    """An exception and all that it was caused by, raised beside or made of, each once."""
+    """An exception, its causes, its contexts and the drivers' originals, each once."""
     seen: set[int] = set()
     left: list[BaseException | None] = [error]
     while left:

@@ -1,12 +1,12 @@
-"""How requests are paced, so that a server that others use stays cool. Arithmetic only; who waits is `reading`.
+"""The pace of requests, which spares a server that others use. Arithmetic only; the waiting is done in `reading`.
 
-Each connection has a lane, and each request that went over it has a cost, in seconds: the next one begins no sooner
-than this long after that one began.
+Each connection has a lane. Each request on it has a cost in seconds. The next request begins no sooner than this time
+after the beginning of the request.
 
 - A limit up to 1 is a share of time: a request of t seconds costs t / share. Each connection has a lane of its own.
 - A limit above 1 is table rows per second: a request of n rows costs n / limit. All connections share one lane.
 
-What training or a full memory made a connection wait counts towards the cost; there is no credit for later.
+The time that a connection waits for training or for memory counts towards the cost; there is no credit for later.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a request was to the server.
+    """The cost of a request to the server.
 
     Args:
-        began: When it began, by `time.perf_counter`.
-        seconds: How long it took.
-        rows: How many rows of the table it read.
+        began: The time of its beginning, by `time.perf_counter`.
+        seconds: Its duration.
+        rows: The number of table rows that it read.
     """
 
     began: float
@@ -36,7 +36,7 @@ class Cost:
 
 
 class Lane:
-    """When the next request may begin. Any thread may use it."""
+    """The time of the next request on a connection. Any thread may use it."""
 
     def __init__(self, seconds_of: Callable[[Cost], float], clock: Clock) -> None:
         self._seconds_of, self._clock = seconds_of, clock
@@ -45,16 +45,16 @@ class Lane:
 
     @property
     def ready(self) -> float:
-        """The clock's time from which on the next request may begin."""
+        """The earliest time for the next request, by the clock."""
         with self._lock:
             return self._ready
 
     def pause_s(self) -> float:
-        """How long to wait before the next request; 0 or less: not at all."""
+        """Seconds to wait before the next request; 0 or less: no wait."""
         return self.ready - self._clock()
 
     def spend(self, cost: Cost) -> None:
-        """A request was made."""
+        """Count a request that was made."""
         with self._lock:
             self._ready = max(self._ready, cost.began) + self._seconds_of(cost)
 
@@ -62,12 +62,12 @@ class Lane:
 class Throttle:
     """The limit of a server, and the lanes of the connections to it. Any thread may use it.
 
-    A connection that comes gets the lane of the one that left last, debts included: opening a connection for each
-    request gets around nothing.
+    A new connection gets the lane of the connection that ended last, debts included: opening a connection for each
+    request does not evade the limit.
 
     Args:
         limit: A share of time, above 0 and up to 1; or rows per second, above 1; or None, no limit.
-        clock: Tells seconds as `time.perf_counter` does.
+        clock: A function that gives seconds, like `time.perf_counter`.
     """
 
     def __init__(self, limit: float | None = None, clock: Clock = time.perf_counter) -> None:
@@ -87,12 +87,12 @@ class Throttle:
 
     @property
     def limit(self) -> float | None:
-        """As it was given."""
+        """The limit as it was given."""
         return self._limit
 
     @property
     def rows_per_s(self) -> float:
-        """The rows that may be read in a second; infinite where that is not the limit."""
+        """The rows that may be read in a second; infinite if that is not the limit."""
         return self._limit if self._limit is not None and self._limit > 1 else math.inf
 
     def _seconds_of(self, cost: Cost) -> float:
@@ -101,7 +101,7 @@ class Throttle:
         return cost.rows / self._limit if self._limit > 1 else cost.seconds / self._limit
 
     def enter(self) -> Lane:
-        """The lane of a connection that begins."""
+        """The lane for a new connection."""
         if self._limit is None or self._limit > 1:
             return self._shared
         with self._lock:
@@ -112,7 +112,7 @@ class Throttle:
             return latest
 
     def leave(self, lane: Lane) -> None:
-        """A connection ends."""
+        """Take back the lane of a connection that ends."""
         if lane is not self._shared:
             with self._lock:
                 self._idle.append(lane)
