@@ -4,23 +4,23 @@ The order, so that someone else can compute it
 ----------------------------------------------
 Samples are numbered 0…count-1 in ascending order of their ids (integers by value, text by code point).
 
-1. *Blocks.* The numbers are cut into runs of ``block = max(1, window // (16 * batch_size))`` neighbours; the last
+1. *Blocks.* The numbers are cut into runs of ``block = max(1, window // (16 * batch_size))`` neighbours; the last run
    may be shorter.
 2. *Order of blocks.* Block b gets the b-th word of the random stream ``(seed, epoch, "blocks")``; blocks are sorted
-   by their word, ties by b. Written one after the other they are the long line of the epoch.
-3. *Windows.* The line is cut into windows of ``window`` samples, a multiple of ``batch_size``, which `choose_window`
-   makes such that the last is not much smaller. Within window w, the i-th sample of the line gets the i-th word of the
-   stream ``(seed, epoch, "window", w)`` and samples are sorted by word, ties by i.
+   by their word, ties by b. One after the other they form the line of the epoch.
+3. *Windows.* The line is cut into windows of ``window`` samples. This is a multiple of ``batch_size``; `choose_window`
+   chooses it so that the last window is not much smaller. Within window w, the i-th sample of the line gets the i-th
+   word of the stream ``(seed, epoch, "window", w)`` and samples are sorted by word, ties by i.
 4. *Batches.* The result, windows one after the other, is cut into batches.
 
-A stream ``(seed, epoch, *rest)`` is what ``numpy.random.Philox(key=k).random_raw()`` returns, where k is the
+A stream ``(seed, epoch, *rest)`` is the result of ``numpy.random.Philox(key=k).random_raw()``, where k is the
 BLAKE2b-128 digest, little-endian, of ``repr((seed, epoch, *rest))`` in ASCII. numpy promises that the raw words of its
 bit generators stay the same; it does not promise that of ``Generator.permutation``.
 
 Without ``shuffle`` the line is 0…count-1 and steps 2 and 3 do nothing.
 
-Why 16 blocks a sample of a batch: a batch of m then learns like one of m / (1 + m / n) samples even where all
-samples of a block are alike (n distinct blocks in a window); n = 16 m keeps 94 % of it.
+Why 16 blocks a sample of a batch: a batch of m samples then learns like one of m / (1 + m / n) samples, even if all
+samples of a block are alike (n distinct blocks in a window); n = 16 m keeps 94 % of m.
 Source: L. Xu et al., "In-Database Machine Learning with CorgiPile", SIGMOD 2022.
 """
 
@@ -37,7 +37,7 @@ Positions = npt.NDArray[np.int64]
 LastBatch = Literal["keep", "drop", "pad"]
 
 MAX_WINDOW = 131_072
-"""Samples in a window, at most: a larger one would delay the first batch and mix hardly better."""
+"""Samples in a window, at most: a larger one would delay the first batch and hardly mix better."""
 
 BLOCKS_PER_BATCH_SAMPLE = 16
 
@@ -47,12 +47,12 @@ class Plan:
     """The order of one feed.
 
     Args:
-        count: How many samples there are.
+        count: The number of samples.
         batch_size: Samples in a batch.
         window: Samples in a window, a multiple of ``batch_size``.
         shuffle: Whether epochs are shuffled, each in its own order.
         seed: Any integer.
-        last_batch: What happens to the samples that do not fill a batch.
+        last_batch: The treatment of the samples that do not fill a batch.
     """
 
     count: int
@@ -82,7 +82,7 @@ class Plan:
         return self.window // self.batch_size
 
     def requests(self, most: int) -> int:
-        """Into how many requests of at most so many samples the windows of an epoch fall."""
+        """The number of requests for the windows of an epoch, with at most `most` samples in each."""
         whole, rest = divmod(self._used, self.window)
         return whole * -(-self.window // most) + -(-rest // most)
 
@@ -129,7 +129,7 @@ class Epoch:
         return self.window(window)[start : start + self.plan.batch_size]
 
     def _block_line(self, line: Positions) -> Positions:
-        """Positions of the places of the long line: all blocks have `block` samples but the one that is short."""
+        """The positions of the samples at places of the line: all blocks have `block` samples except a short one."""
         block, blocks = self.plan.block, self._blocks
         gap = blocks.size * block - self.plan.count
         if gap:
@@ -139,21 +139,21 @@ class Epoch:
 
 
 def largest_window(memory_bytes: int, sample_bytes: int, batch_size: int) -> int:
-    """Samples in a quarter of the memory, at most MAX_WINDOW, whole batches; 0 if not one batch fits.
+    """Samples in a quarter of the memory, at most MAX_WINDOW, in whole batches; 0 if no batch fits.
 
-    Of the other quarters one is the window being read while this one is used, one is for columns on their way, one
-    for batches and what is made of them.
+    The other three quarters are for the next window, which is read while this one is used, for columns in transit, and
+    for batches and the arrays made from them.
     """
     fits = memory_bytes // 4 // sample_bytes // batch_size
     return min(fits, max(1, MAX_WINDOW // batch_size)) * batch_size
 
 
 def choose_window(memory_bytes: int, sample_bytes: int, batch_size: int, count: int) -> int:
-    """Samples in a window of a feed of so many: those of the largest, or fewer, that all windows may be alike.
+    """Samples in a window of a feed of `count` samples: the most that fit, or fewer, so that all windows are alike.
 
-    A short last window would be made of few blocks, and be the last that a model learns from: on a table sorted by
-    label, whose eleventh window had 17 blocks and the others 1,051, a linear model came to an accuracy of 0.615, with
-    windows alike to 0.647 (measured, benchmarks/learning.py; by a full shuffle 0.650).
+    A short last window would have few blocks, and a model would learn from it last. Measured with
+    benchmarks/learning.py on a table sorted by label, whose eleventh window had 17 blocks and the others 1,051: a
+    linear model reached an accuracy of 0.615; with windows alike 0.647; with a full shuffle 0.650.
     """
     largest, batches = largest_window(memory_bytes, sample_bytes, batch_size), -(-count // batch_size)
     if not 0 < largest < count:
@@ -163,14 +163,14 @@ def choose_window(memory_bytes: int, sample_bytes: int, batch_size: int, count: 
 
 
 def stream_key(*parts: object) -> int:
-    """The 128-bit key of a random stream; see the module's text."""
+    """The 128-bit key of a random stream; see the module's docstring."""
     plain = tuple(int(part) if isinstance(part, np.integer) else part for part in parts)
     return int.from_bytes(hashlib.blake2b(repr(plain).encode("ascii"), digest_size=16).digest(), "little")
 
 
 def _shuffled(count: int, *stream: object) -> npt.NDArray[np.integer]:
     words = np.random.Philox(key=stream_key(*stream)).random_raw(count)
-    order = np.argsort(words)  # five times as fast as a stable sort, and the same where no two words are
+    order = np.argsort(words)  # five times as fast as a stable sort, and the same if no two words are equal
     ordered = words[order]
     if bool((ordered[1:] == ordered[:-1]).any()):
         order = np.argsort(words, kind="stable")

@@ -13,7 +13,7 @@ from rowfeed.plan.order import Positions
 
 
 def parts(hashes: npt.NDArray[np.uint64], fractions: Sequence[float]) -> Iterator[Positions]:
-    """Cut samples by their hash: part i takes the hashes in its share of 0…2^64.
+    """Cut samples by their hash: part i takes the hashes in its fraction of 0…2^64.
 
     Yields: the ascending positions of each part, int64.
     """
