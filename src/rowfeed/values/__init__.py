@@ -1,1 +1,1 @@
-"""A value of a database in the dtype that was asked for, nothing of it lost. No SQL."""
+"""A value of a database in the requested dtype, without loss. No SQL."""

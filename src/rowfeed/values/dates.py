@@ -1,7 +1,7 @@
 """Dates and times as numpy's datetime64 and timedelta64, exactly or not at all.
 
-DATE, DATETIME and TIMESTAMP become datetime64, TIME becomes timedelta64, in units from days to microseconds. What has a
-time zone is an instant, and is read in UTC. Text is read as ISO 8601 has it, which is how SQLite keeps dates.
+DATE, DATETIME and TIMESTAMP become datetime64, TIME becomes timedelta64, in units from days to microseconds. A value
+with a time zone is an instant, and is read in UTC. Text is read as ISO 8601, the form in which SQLite keeps dates.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from rowfeed.errors import DataError
 
 MICROSECONDS = {"D": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
-"""The units, and how long they are."""
+"""The units and their lengths."""
 
 NOUNS = {"M": "a date", "m": "a time"}
 NAMES = {"M": "datetime64", "m": "timedelta64"}
@@ -39,21 +39,21 @@ def is_date(dtype: np.dtype[Any]) -> bool:
 
 
 def unit_of(dtype: np.dtype[Any]) -> str | None:
-    """The unit of a dtype of dates or times; None for one that is not among MICROSECONDS."""
+    """The unit of a dtype of dates or times; None if it is not in MICROSECONDS."""
     unit, count = np.datetime_data(dtype)
     return unit if count == 1 and unit in MICROSECONDS else None
 
 
 def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], locate: Callable[[int], str]) -> npt.NDArray[Any]:
-    """Convert what a driver gave for dates or times.
+    """Convert a driver's objects for dates or times.
 
     Args:
-        objects: Of `datetime`, or ISO text; or of numpy, which is a fill.
+        objects: Objects of `datetime`, or ISO text; a numpy object is a fill.
         dtype: datetime64 or timedelta64.
-        locate: Says where the object number i comes from.
+        locate: Gives the place of object i, for messages.
 
     Raises:
-        DataError: An object is no date or no time, or the dtype does not hold it.
+        DataError: An object is not a date or not a time, or the dtype does not hold it.
     """
     unit = str(unit_of(dtype))
     result = np.empty(len(objects), f"{dtype.kind}8[{unit}]")
@@ -78,7 +78,7 @@ def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], locate: Callable[
 
 
 def from_ticks(ticks: npt.NDArray[np.int64], unit: str, days: int, dtype: np.dtype[Any]) -> npt.NDArray[Any] | None:
-    """Convert ticks of a unit, counted from some days after 1970 on; None where one does not fit."""
+    """Convert ticks of a unit, counted from `days` days after 1970; None if one does not fit."""
     size, wanted = MICROSECONDS[unit], MICROSECONDS[str(unit_of(dtype))]
     limit = np.iinfo(np.int64).max
     if wanted >= size:
@@ -96,7 +96,7 @@ def from_ticks(ticks: npt.NDArray[np.int64], unit: str, days: int, dtype: np.dty
 
 
 def dtype_for(value: Any) -> str | None:
-    """The dtype that holds a driver's object, if it is a date or a time."""
+    """The dtype for a driver's object that is a date or a time; None for others."""
     for kind in NOUNS:
         exact = _microseconds(value, kind)
         unit = None if exact is None else _unit_for(exact)
@@ -109,7 +109,7 @@ def converted(array: npt.NDArray[Any], dtype: np.dtype[Any], locate: Callable[[i
     """Dates to write, in the dtype of a layout, unchanged.
 
     Raises:
-        DataError: One would change, or is NaT.
+        DataError: A date would change, or is NaT.
     """
     result = array.astype(dtype)
     bad = np.isnat(array) | (result.astype(array.dtype) != array) | (np.isnat(result) != np.isnat(array))
@@ -124,7 +124,7 @@ def converted(array: npt.NDArray[Any], dtype: np.dtype[Any], locate: Callable[[i
 
 
 def clock(elapsed: timedelta) -> str:
-    """A time as SQL has it: `-838:59:59.000001`."""
+    """A time in SQL's form: `-838:59:59.000001`."""
     total = elapsed // timedelta(microseconds=1)
     seconds, part = divmod(abs(total), 1_000_000)
     text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{part:06}"
@@ -132,7 +132,7 @@ def clock(elapsed: timedelta) -> str:
 
 
 def _microseconds(value: Any, kind: str) -> int | Fraction | None:
-    """Microseconds since 1970, or since midnight; None for what is no such thing."""
+    """Microseconds since 1970, or since midnight; None for anything else."""
     if kind == "M":
         if isinstance(value, datetime):
             naive = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
@@ -190,7 +190,7 @@ def _days(year: int, month: int, day: int) -> int:
 
 
 def _unit_for(exact: int | Fraction) -> str | None:
-    """The coarsest of the usual units that holds so many microseconds."""
+    """The coarsest of the usual units that holds a time in microseconds exactly."""
     usual = ((unit, MICROSECONDS[unit]) for unit in ("D", "s", "ms", "us"))
     return next((unit for unit, size in usual if exact % size == 0 and abs(exact // size) < 2**63), None)
 

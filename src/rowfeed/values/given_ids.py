@@ -25,10 +25,10 @@ def _is_flat(samples: Any) -> bool:
 
 
 def given_ids(samples: Sequence[Any] | npt.NDArray[Any]) -> tuple[IdKind, Ids]:
-    """The ids that a user listed, checked and ascending, and what they were made of.
+    """The ids that a user listed, checked and ascending, and their kind.
 
     Raises:
-        ArgumentError: They are not one-dimensional, not of one kind, or one is there twice.
+        ArgumentError: They are not one-dimensional, not of one kind, or one is listed twice.
     """
     if hasattr(samples, "__array__"):  # a pandas or polars column, an array of a framework
         samples = np.asarray(samples)
@@ -48,8 +48,8 @@ def given_ids(samples: Sequence[Any] | npt.NDArray[Any]) -> tuple[IdKind, Ids]:
     return kind, ordered
 
 
-def ids_of_argument(ids: Sequence[Any] | npt.NDArray[Any], argument: str) -> tuple[IdKind, Ids]:
-    """Ids in the order of an argument, and what they were made of.
+def listed_ids(ids: Sequence[Any] | npt.NDArray[Any], argument: str) -> tuple[IdKind, Ids]:
+    """Ids in the order of an argument, and their kind.
 
     Raises:
         ArgumentError: numpy has lost some of them.

@@ -1,8 +1,8 @@
-"""Sample ids: integers or text, whatever the key column is made of.
+"""Sample ids: integers or text, whatever the kind of the key column.
 
-Integers are int64, or uint64 where one is above 2^63 - 1. Text is text. UUIDs are their canonical text,
+Integers are int64, or uint64 if one is above 2^63 - 1. Text is text. UUIDs are their canonical text,
 `str(uuid.UUID(…))`, and bytes are lower-case hexadecimal text, `bytes.hex()`: so ids are compared, sorted, hashed and
-listed in the same way on every engine. Dialects send them to the database as what the column is made of.
+listed in the same way on every engine. Dialects send them to the database in the column's own kind.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ INT64_MAX = 2**63 - 1
 
 
 class IdKind(Enum):
-    """What a key column is made of; the value is the word for it."""
+    """The kind of the ids in a key column; the value is the word for it."""
 
     INTEGERS = "integers"
     TEXT = "text"
@@ -39,7 +39,7 @@ FORMS = {
     IdKind.UUIDS: re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
     IdKind.BYTES: re.compile(r"(?:[0-9a-f]{2})*"),
 }
-"""The text of ids that are no text in the database."""
+"""The text form of ids that are not text in the database."""
 
 HOW_TO_WRITE = {
     IdKind.UUIDS: "in canonical text, '123e4567-e89b-12d3-a456-426614174000'; got {}. "
@@ -49,11 +49,11 @@ HOW_TO_WRITE = {
 
 
 def ids_from_objects(objects: Sequence[Any], table: str, column: str) -> tuple[IdKind, Ids]:
-    """Sample ids as an array, and what they were made of.
+    """Sample ids as an array, and their kind.
 
     Raises:
         DataError: One is NULL.
-        SchemaError: They are not all of one kind, or of none that can be an id.
+        SchemaError: They are not all of one kind, or their kind cannot be an id.
     """
     if all(isinstance(value, str) for value in objects):
         return IdKind.TEXT, np.array(objects, TEXT)
@@ -112,7 +112,7 @@ def _no_common_type(low: int, high: int, at: str) -> SchemaError:
 
 
 def namer(kind: IdKind) -> Callable[[Any], Any]:
-    """What makes the id of a sample of what a row has in such a column; of anything else, no sample's id."""
+    """A function from a row's value in such a column to the sample's id; other values give the id of no sample."""
     if kind is IdKind.UUIDS:
         return str
     if kind is IdKind.BYTES:
@@ -121,16 +121,16 @@ def namer(kind: IdKind) -> Callable[[Any], Any]:
 
 
 def objects_of(ids: Ids, kind: IdKind) -> list[Any]:
-    """Sample ids as the Python objects that a driver takes for such a column."""
+    """Sample ids as the Python objects that a driver accepts for such a column."""
     convert: dict[IdKind, Callable[[str], Any]] = {IdKind.UUIDS: UUID, IdKind.BYTES: bytes.fromhex}
     return [convert[kind](name) for name in ids.tolist()] if kind in convert else ids.tolist()
 
 
 def check_kind(ids: Ids, given: IdKind, kind: IdKind, table: str, column: str) -> None:
-    """Whether ids, made of what is given, can be those of a column.
+    """Check that ids of the given kind can be ids of a column.
 
     Raises:
-        SchemaError: They are of another kind, or not written as the ids of such a column are.
+        SchemaError: They are of another kind, or not written like the ids of such a column.
     """
     if given is kind:
         return
@@ -154,29 +154,29 @@ def sort_ids(ids: Ids) -> Ids:
         return ids
     if ids.dtype.kind == "T" and _has_nul(ids):
         return np.array(sorted(set(ids.tolist())), TEXT)
-    # Not numpy.unique, which hashes integers first and takes ten times as long. Text is sorted stably, since the other
-    # way crashes on some orders: numpy 2.4.6, where its quicksort gives up and turns to heapsort.
+    # Not numpy.unique, which hashes integers first and takes ten times as long. Text is sorted stably: the other way
+    # crashes on some orders in numpy 2.4.6, when its quicksort gives up and turns to heapsort.
     ordered = np.sort(ids, kind="stable" if ids.dtype.kind == "T" else None)
     return ordered[np.append(True, ordered[1:] != ordered[:-1])] if ids.size else ordered
 
 
 def _has_nul(texts: Ids) -> bool:
-    """Whether a text has a NUL in it, behind which numpy compares nothing when it sorts."""
+    """Whether a text has a NUL in it. When numpy sorts, it compares nothing after a NUL."""
     return any("\0" in "".join(texts[start : start + 8_192].tolist()) for start in range(0, texts.size, 8_192))
 
 
 def narrowed(ids: Ids) -> Ids:
-    """Ascending integers as int64, or as they are where the last is above that."""
+    """Ascending integers as int64, or unchanged if the last is above its range."""
     if ids.dtype != np.uint64 or (ids.size and int(ids[-1]) > INT64_MAX):
         return ids
     return ids.astype(np.int64)
 
 
 def merged(parts: Iterable[Ids], origin: str) -> Ids:
-    """Ids of several places as one array, ascending and distinct.
+    """Ids from several sources as one array, ascending and distinct.
 
     Raises:
-        SchemaError: Some are integers and some text, or no type has both the negative and the large ones.
+        SchemaError: Some are integers and some text, or no dtype has both the negative and the large ones.
     """
     given = [part for part in parts if part.size]
     if not given:

@@ -1,4 +1,4 @@
-"""What a value can be: a number, a date or time, text, bytes. And a driver's objects as an array of each."""
+"""The kinds of values: a number, a date or time, text, bytes. And a driver's objects as an array of one kind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rowfeed.values.numbers import Locate, brief
 
 
 class ValueKind(Enum):
-    """What the values of a column are; the value is the word for one of them."""
+    """The kind of a column's values; the value is the word for one of them."""
 
     NUMBER = "a number"
     DATE = "a date"
@@ -27,7 +27,7 @@ class ValueKind(Enum):
 
     @property
     def is_fixed(self) -> bool:
-        """Whether all of its values have one width."""
+        """Whether all values of this kind have one width."""
         return self not in (ValueKind.TEXT, ValueKind.BYTES)
 
 
@@ -40,7 +40,7 @@ _KINDS = {"M": ValueKind.DATE, "m": ValueKind.TIME, "T": ValueKind.TEXT, "O": Va
 
 
 def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], locate: Locate) -> npt.NDArray[Any]:
-    """Convert what a driver gave as Python objects, exactly or not at all: (n,) of the dtype.
+    """Convert a driver's Python objects, exactly or not at all: (n,) of the dtype.
 
     Raises:
         DataError: An object is of another kind, or does not fit.
@@ -65,7 +65,7 @@ def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], locate: Locate) -
 
 
 def size_of(column: npt.NDArray[Any]) -> int:
-    """Bytes of a column, those that its elements only point to included."""
+    """Bytes of a column, including those that its elements only point to."""
     kind = kind_of(column.dtype)
     if kind is ValueKind.TEXT:
         return column.nbytes + int(np.strings.str_len(column).sum())
@@ -73,7 +73,7 @@ def size_of(column: npt.NDArray[Any]) -> int:
 
 
 def dtype_of(value: Any) -> np.dtype[Any] | None:
-    """The dtype in which a driver's objects like this one are in the same order; None if there is none.
+    """The dtype that keeps the order of a driver's objects like this one; None if there is none.
 
     Two DECIMALs that differ after 15 digits may be equal in it.
     """

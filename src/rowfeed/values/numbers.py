@@ -1,9 +1,9 @@
-"""Into the asked dtype, exactly or not at all.
+"""Numbers in the requested dtype, exactly or not at all.
 
-The rule: an integer must survive unchanged. A real number is rounded to the nearest one that a float dtype has, as
-everywhere in numerics, but must not overflow; for an integer dtype it must be a whole number. NaN and infinity pass
-into float dtypes alone. A DECIMAL is an integer where it is whole, else a real, which is rounded once, from all its
-digits. Dates and times are no numbers: they go into datetime64 and timedelta64 alone (`rowfeed.values.dates`).
+The rule: an integer must survive unchanged. A real number is rounded to the nearest number of a float dtype, as
+everywhere in numerics, but must not overflow; for an integer dtype it must be a whole number. NaN and infinity are
+accepted by float dtypes only. A DECIMAL is an integer if it is whole, else a real. That is rounded once, from all its
+digits. Dates and times are not numbers: only datetime64 and timedelta64 accept them (`rowfeed.values.dates`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rowfeed.errors import DataError
 from rowfeed.values import dates
 
 Locate = Callable[[int], str]
-"""Says where the value number i comes from, for a message: `USER_MATRIX.value, user_id=12`."""
+"""Gives the place of value i, for a message: `USER_MATRIX.value, user_id=12`."""
 
 
 def to_dtype(data: npt.NDArray[Any], dtype: np.dtype[Any], locate: Locate) -> npt.NDArray[Any]:
@@ -68,10 +68,10 @@ def unchanged(data: npt.NDArray[Any], dtype: np.dtype[Any], locate: Locate) -> n
 
 
 def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], locate: Locate) -> npt.NDArray[Any]:
-    """Convert what a driver gave as Python objects; each by its own type.
+    """Convert a driver's Python objects, each by its own type.
 
     Raises:
-        DataError: An object is no number, or does not fit.
+        DataError: An object is not a number, or does not fit.
     """
     numbers = [_number(value, dtype, locate, index) for index, value in enumerate(objects)]
     real = np.array([isinstance(number, float) for number in numbers], bool)
@@ -86,10 +86,10 @@ def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], locate: Locate) -
 
 
 def decimals_fit(data: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
-    """Whether DECIMALs, of which the nearest DOUBLEs are given, convert to a dtype as they would from all their digits.
+    """Whether DECIMALs, given as the nearest DOUBLEs, convert to a dtype as they would from all their digits.
 
-    They do where they are below the first integer that the dtype, or DOUBLE, has not, since whole ones are exact
-    there; and where none is so near the middle of two numbers of the dtype that rounding twice might matter.
+    They do under two conditions. All are below the first integer that the dtype or DOUBLE lacks: whole numbers are
+    exact there. And none is so near the middle of two numbers of the dtype that rounding twice might matter.
     """
     limit = 2.0 ** (np.finfo(dtype).nmant + 1 if dtype.kind == "f" else 53)
     if not bool((np.abs(data) < limit).all()):
@@ -157,7 +157,7 @@ def _within(data: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[np.bool
 
 
 def _same_integer(real: npt.NDArray[Any], whole: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Where a float equals the integer it was made from, although 2^63 and 2^64 do not fit back."""
+    """Whether each float equals the integer it was made from, although 2^63 and 2^64 do not fit back."""
     wide = real.astype(np.float64)
     top = float(2**64 if whole.dtype.kind == "u" else 2**63)
     fits = np.isfinite(wide) & (wide < top) if whole.dtype.kind in "iu" else np.isfinite(wide)
@@ -186,6 +186,6 @@ def _holds(name: str, value: Any) -> bool:
 
 
 def brief(value: Any) -> str:
-    """A value as messages show it, not all of a long one."""
+    """A value for messages; a long one is cut."""
     text = str(value) if isinstance(value, Decimal) else repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
