@@ -1,1 +1,1 @@
-"""What one query reads and returns. No connection."""
+"""Requests, and the columns that they return. No connection."""

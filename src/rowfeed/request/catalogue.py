@@ -1,4 +1,4 @@
-"""What a layout may ask of a database before it reads."""
+"""The questions that a layout may ask a database before it reads."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from rowfeed.values.ids import IdKind
 
 
 class Catalogue(Protocol):
-    """Tables, their columns, keys and indexes, and what their ids are made of."""
+    """Tables, their columns, keys and indexes, and the kinds of their ids."""
 
     def check(self, source: Source, columns: Iterable[str]) -> None:
-        """Whether the table and its columns are there.
+        """Check that the table and its columns are there.
 
         Raises:
-            SchemaError: One is not. Says which come close.
+            SchemaError: One is missing. The text names similar ones.
         """
 
     def sample_kind(self, source: Source, column: str) -> IdKind | None:
-        """What a column of sample ids is made of, judged by the first row; None without rows."""
+        """The kind of the ids in a column, judged by the first row; None without rows."""
 
     def indexed(self, source: Source, column: str) -> bool:
-        """Whether an index of a table starts with a column; False if there is no telling."""
+        """Whether an index of a table starts with a column; False if that is unknown."""
 
     def missing_index(self, source: Source, column: str) -> str | None:
-        """The CREATE INDEX that would let requests find their samples; None if there is one, or no telling."""
+        """The CREATE INDEX that would let requests find their samples; None if there is one, or if that is unknown."""
 
     def primary_key(self, source: Source) -> tuple[str, ...]:
         """The columns of the table's declared primary key; none for a view or a selectable."""
 
     def ordering(self, source: Source, columns: Iterable[str]) -> tuple[Value, ...]:
-        """Columns as values that put rows in order, each in a dtype that keeps the order of its column.
+        """Columns as values that order rows, each in a dtype that keeps the order of its column.
 
         Integers, reals, dates and times in their own order, text by code point, bytes bytewise.
 

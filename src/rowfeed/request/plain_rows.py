@@ -1,7 +1,7 @@
-"""From plain rows, as any driver gives them, to columns; and the one place where a faulty row is named.
+"""Plain rows, as any driver gives them, become columns. Only this module names a faulty row.
 
-A dialect with a faster way falls back to this one for a request that its quick checks do not pass: either the rows
-are odd but right, then they are read here, or they are wrong, then the error of this module names the first.
+A dialect with a faster way uses this one for a request that fails its quick checks. If the rows are unusual but
+correct, they are read here. If they are wrong, the error of this module names the first.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from rowfeed.values.kinds import from_objects, kind_of
 
 
 def to_columns(request: Request, rows: Sequence[Sequence[Any]], kind: IdKind) -> ColumnData:
-    """Check and convert rows of `request.selection.subquery`, whose ids are of a kind.
+    """Check and convert rows of `request.selection.subquery`, with ids of a kind.
 
-    Rows of samples that were not asked for, which a loose collation lets through, are left out.
+    Rows of samples that were not requested are left out: a loose collation lets them through.
 
     Raises:
-        DataError: A coordinate or value is NULL, no number, out of range, or does not fit its dtype.
+        DataError: A coordinate or value is NULL, not a number, out of range, or does not fit its dtype.
     """
     selection = request.selection
     position = {sample: index for index, sample in enumerate(request.ids.tolist())}
@@ -43,10 +43,22 @@ def to_columns(request: Request, rows: Sequence[Sequence[Any]], kind: IdKind) ->
     return ColumnData(request, sample, cell, tuple(values))
 
 
+def _in_range(rows: list[Any], selection: Selection) -> list[Any]:
+    """Rows without those that `out_of_range="drop"` leaves out: only whole numbers outside their axis."""
+    if selection.out_of_range != "drop":
+        return rows
+    sizes = [axis.size for axis in selection.axes]
+
+    def outside(value: Any, size: int) -> bool:
+        return isinstance(value, (int, float, Decimal)) and value == value // 1 and not 0 <= value < size
+
+    return [row for row in rows if not any(map(outside, row[1:], sizes))]
+
+
 def _filled(
     objects: Sequence[Any], selection: Selection, dtype: np.dtype[Any], locate: Callable[[int], str]
 ) -> Sequence[Any]:
-    """Values with `fill` for NULL, or the error that says where one is."""
+    """Values with `fill` for NULL, or an error that names the place of a NULL."""
     if all(value is not None for value in objects):
         return objects
     if selection.null == "fill":

@@ -1,7 +1,7 @@
-"""What travels between a layout and a dialect: a selection, a request, and the columns it returns.
+"""The values that pass between a layout and a dialect: a selection, a request, and the columns that it returns.
 
-A `Selection` says which rows and columns a layout needs, once. A `Request` is a selection for a set of sample ids: one
-query. `ColumnData` is what comes back: one numpy array per column, never a Python object per row.
+A `Selection` has the rows and columns that a layout needs, for all of its requests. A `Request` is a selection for a
+set of sample ids: one query. `ColumnData` is the answer: one numpy array per column, never a Python object per row.
 """
 
 from __future__ import annotations
@@ -18,46 +18,46 @@ from rowfeed.request.selection import Indexes, Selection, index_dtype
 from rowfeed.values.ids import Ids
 
 SPAN = 1 << 22
-"""Ids within such a span get their numbers from a table, which beats a search."""
+"""Ids within this span get their numbers from a table, which is faster than a search."""
 
 ROWS_IN_CACHE = 8_192
-"""Rows that are worked on before the next are looked at: all that is made of them stays in a core's cache."""
+"""Rows that are finished before the next rows are touched: all arrays made from them stay in a core's cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A selection for some samples: what one query reads."""
+    """A selection for some samples, read by one query."""
 
     selection: Selection
     ids: Ids
 
     @cached_property
     def runs(self) -> tuple[Ids, Ids] | None:
-        """The first and the last id of each run of neighbours, ids that follow one another; None if they are text."""
+        """The first and the last id of each run of neighbours, which are consecutive ids; None if the ids are text."""
         if self.ids.dtype.kind == "T":
             return None
         begins = np.flatnonzero(np.diff(self.ids) != 1) + 1
         return self.ids[np.append(0, begins)], self.ids[np.append(begins, self.ids.size) - 1]
 
     def long_runs(self, least: int) -> tuple[Ids, Ids] | None:
-        """The runs, where they have at least so many ids on average."""
+        """The runs if they have at least `least` ids on average; else None."""
         return self.runs if self.runs is not None and least * self.runs[0].size <= self.ids.size else None
 
     def ranges(self, least: int) -> tuple[Ids, Ids] | None:
-        """The long runs, where an index finds them."""
+        """The long runs if an index finds them; else None."""
         return self.long_runs(least) if self.selection.indexed else None
 
     def at(self, column: str, sample: int) -> str:
-        """Where a fault is, for a message: `USER_MATRIX.x, user_id=12`; `sample` indexes ids."""
+        """The place of a fault, for a message: `USER_MATRIX.x, user_id=12`; `sample` is an index into `ids`."""
         name = self.ids[sample : sample + 1].tolist()[0]
         return f"{self.selection.source.label}.{column}, {self.selection.sample}={name!r}"
 
     def positions(self, found: npt.NDArray[np.integer], first: int = 0) -> Indexes:
-        """Where integer ids of rows, all of which were asked for, are among `ids`.
+        """The indexes into `ids` of rows' integer ids, all of which were requested.
 
         Args:
-            found: The ids less `first`: (rows,).
-            first: What was subtracted.
+            found: The ids minus `first`: (rows,).
+            first: The number that was subtracted.
         """
         if self._table is None:
             return np.searchsorted(self.ids, found.astype(np.int64) + first).astype(index_dtype(self.ids.size))
@@ -66,7 +66,7 @@ class Request:
 
     @cached_property
     def _table(self) -> Indexes | None:
-        """The number of each id, by how far it is from the first; None where they lie too far apart."""
+        """The number of each id, by its distance from the first; None if the ids lie too far apart."""
         low = int(self.ids[0])
         span = int(self.ids[-1]) - low + 1
         if span > SPAN:
@@ -76,11 +76,11 @@ class Request:
         return table
 
     def unfolded(self, places: npt.NDArray[np.integer], first: int | None) -> tuple[Indexes, Indexes]:
-        """Sample and cell of rows, as `ColumnData` has them, from places: (id - first) · cells + cell.
+        """Sample and cell of rows, in the form of `ColumnData`, from places: (id - first) · cells + cell.
 
         Args:
-            places: Of any byte order: (rows,).
-            first: What was subtracted; None: there are the numbers of samples instead of ids.
+            places: Integers of any byte order: (rows,).
+            first: The number that was subtracted; None: places have the numbers of samples instead of ids.
         """
         cells, native = self.selection.cells, places.dtype.newbyteorder("=")
         sample = np.empty(places.size, index_dtype(self.ids.size))
@@ -94,18 +94,18 @@ class Request:
         return sample, cell
 
     def locate(self, column: str, sample: Indexes) -> Callable[[int], str]:
-        """`at` for rows: row i is of the sample number `sample[i]`."""
+        """`at` for rows: row i belongs to sample number `sample[i]`."""
         return lambda row: self.at(column, int(sample[row]))
 
 
 @dataclass(frozen=True, eq=False)
 class ColumnData:
-    """What a request returns: one entry per row, in no particular order unless the selection asks for one.
+    """The columns that a request returns: one entry per row, in no particular order unless the selection asks for one.
 
     Args:
-        request: What was asked.
-        sample: Which sample, as an index into `request.ids`: integers (rows,).
-        cell: Which cell, row-major in the axes: integers (rows,). All 0 without axes.
+        request: The request.
+        sample: The sample, as an index into `request.ids`: integers (rows,).
+        cell: The number of the cell, row-major in the axes: integers (rows,). All 0 without axes.
         values: Each value column in its dtype: (rows,).
     """
 
@@ -115,10 +115,10 @@ class ColumnData:
     values: tuple[npt.NDArray[Any], ...]
 
     def portions(self) -> Iterator[tuple[slice, ColumnData]]:
-        """Itself in portions of neighbouring samples with `ROWS_IN_CACHE` or so; whole where rows are not by sample.
+        """Portions of neighbouring samples with about `ROWS_IN_CACHE` rows; one portion if rows are not by sample.
 
         Yields:
-            Which of the request's samples, and the columns of a request for them alone, `sample` and `cell` as int64.
+            A slice of the request's samples, and the columns of a request for these only, `sample` and `cell` as int64.
         """
         samples, sample = self.request.ids.size, self.sample
         each = min(samples, max(1, samples * ROWS_IN_CACHE // max(1, sample.size)))

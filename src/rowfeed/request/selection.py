@@ -1,4 +1,4 @@
-"""Which rows and columns a layout needs, said once for all of its requests."""
+"""The rows and columns that a layout needs, for all of its requests."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Indexes: TypeAlias = "npt.NDArray[np.integer[Any]]"
 
 
 def index_dtype(count: int) -> np.dtype[Any]:
-    """What numbers below a count are kept in: half of the memory of int64 wherever that will do."""
+    """The dtype for numbers below a count: half of the memory of int64 if that suffices."""
     return np.dtype(np.int32 if count < 2**31 else np.int64)
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A coordinate column and how many cells it runs over."""
+    """A coordinate column and its number of cells."""
 
     name: str
     size: int
@@ -33,14 +33,14 @@ class Axis:
 
 @dataclass(frozen=True)
 class Value:
-    """A value column and the dtype it is wanted in."""
+    """A value column and its requested dtype."""
 
     name: str
     dtype: np.dtype[Any]
 
     @property
     def kind(self) -> ValueKind:
-        """What its values are."""
+        """The kind of its values."""
         return kind_of(self.dtype)
 
 
@@ -51,13 +51,13 @@ class Selection:
     Args:
         source: The rows.
         sample: The column with the sample id.
-        axes: The coordinate columns, outermost first; none where a sample is one row.
-        values: The value columns; at their end those by which a layout puts the rows of a sample in order.
-        null: What a NULL means: `error`; `drop`, the row does not count; `fill`, the value is `fill`.
+        axes: The coordinate columns, outermost first; none if a sample is one row.
+        values: The value columns; the last ones are those by which a layout orders the rows of a sample.
+        null: How to treat a NULL: `error`; `drop`, the row does not count; `fill`, the value is `fill`.
         fill: The value that stands for NULL with `null="fill"`.
-        out_of_range: What a coordinate outside of its axis means: `error`; `drop`, the row does not count.
-        id_kind: What the sample column is made of; None where the table was empty.
-        indexed: Whether an index starts with the sample column, so that a range of ids costs what is in it.
+        out_of_range: How to treat a coordinate outside its axis: `error`; `drop`, the row does not count.
+        kind: The kind of the ids in the sample column; None if the table was empty.
+        indexed: Whether an index starts with the sample column, so that a query for a range of ids reads only its rows.
     """
 
     source: Source
@@ -75,14 +75,41 @@ class Selection:
         """Cells of one sample."""
         return prod(axis.size for axis in self.axes)
 
+    def cells_of(
+        self, places: Sequence[npt.NDArray[Any]], rows: int
+    ) -> tuple[Indexes, npt.NDArray[np.bool_] | None] | None:
+        """The cells of rows from their coordinates; None if a row must be read as a plain row.
+
+        Args:
+            places: An array of integers or reals for each axis: (rows,).
+            rows: The number of rows.
+
+        Returns:
+            Cells in the form of `ColumnData`, and a mask of the rows that are within all axes; None if all are.
+        """
+        numbers = index_dtype(self.cells)
+        cell, inside = np.zeros(rows, numbers), None
+        for index, (axis, place) in enumerate(zip(self.axes, places, strict=True)):
+            if place.dtype.kind == "f" and not bool((place == np.floor(place)).all()):
+                return None
+            if place.size and not 0 <= place.min() <= place.max() < axis.size:
+                if self.out_of_range != "drop":
+                    return None
+                within = (place >= 0) & (place < axis.size)
+                inside = within if inside is None else inside & within
+                place = np.where(within, place, 0)
+            place = place.astype(numbers, copy=False)
+            cell = cell * numbers.type(axis.size) + place if index else place
+        return cell, inside
+
     @property
-    def value_kinds(self) -> set[ValueKind]:
-        """What the values are."""
+    def kinds(self) -> set[ValueKind]:
+        """The kinds of the values."""
         return {value.kind for value in self.values}
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of all columns that are read."""
+        """The names of all columns that a request reads."""
         names = (self.sample, *(a.name for a in self.axes), *(v.name for v in self.values))
         return tuple(dict.fromkeys(names))
 
@@ -90,7 +117,7 @@ class Selection:
     def subquery(self) -> sa.Subquery:
         """The rows that count, with columns `sample`, `axis0`…, `value0`….
 
-        Rows that `null="drop"` leaves out are not among them. The other policies are the dialect's to apply.
+        Rows that `null="drop"` leaves out are not among them. The dialect applies the other policies.
         """
         labels = {"sample": self.sample}
         labels |= {f"axis{i}": axis.name for i, axis in enumerate(self.axes)}

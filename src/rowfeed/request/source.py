@@ -1,4 +1,4 @@
-"""A table, view or selectable, and which of its rows count."""
+"""A table, view or selectable, and those of its rows that count."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Where: TypeAlias = "str | sa.ColumnElement[bool] | None"
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A table, view or selectable, and which of its rows count.
+    """A table, view or selectable, and those of its rows that count.
 
     Args:
         table: A name, `"schema.table"`, or a SQLAlchemy selectable (the way to name a table with a dot in it:
             `sqlalchemy.table("a.b")`).
-        where: Which rows: SQL text for a WHERE clause, written by you, or a SQLAlchemy expression.
-        bounds: A column of integers, and the least and the greatest of them that count; None: no limit there.
+        where: The rows that count: your SQL text for a WHERE clause, or a SQLAlchemy expression.
+        bounds: A column of integers, and the least and the greatest that count; None: no limit on that side.
     """
 
     table: TableLike
@@ -47,7 +47,7 @@ class Source:
             )
 
     def __eq__(self, other: object) -> bool:
-        """By value, also of selectables and expressions that were made twice."""
+        """By value, also for selectables and expressions that were made twice."""
         if not isinstance(other, Source):
             return False
         return self.bounds == other.bounds and _alike(self.table, other.table) and _alike(self.where, other.where)
@@ -58,14 +58,14 @@ class Source:
 
     @property
     def label(self) -> str:
-        """How messages call it."""
+        """Its name in messages."""
         if isinstance(self.table, str):
             return self.table
         return str(getattr(self.table, "name", None) or "the selectable")
 
     @property
     def name(self) -> tuple[str | None, str] | None:
-        """Schema and table where it is a plain table; None for a selectable."""
+        """Schema and table of a plain table; None for a selectable."""
         if isinstance(self.table, str):
             schema, dot, table = self.table.rpartition(".")
             return (schema if dot else None), table
@@ -82,7 +82,7 @@ class Source:
                 f"expected a selectable with a column {missing[0]!r}; got columns {list(selectable.c.keys())}. "
                 "Select it, or name another."
             )
-        # NullType: values come as the driver gives them, not through what SQLAlchemy makes of a declared type.
+        # NullType: values come as the driver gives them, without SQLAlchemy's conversion for a declared type.
         found = (
             sa.type_coerce(selectable.c[name], sa.types.NullType()).label(label) for label, name in columns.items()
         )
@@ -94,18 +94,18 @@ class Source:
         return query if self.where is None else query.where(self._condition(selectable))
 
     def ends(self, column: str) -> list[sa.ScalarSelect[Any]]:
-        """The least and the greatest of a column, each a query by itself: an index answers that with one row."""
+        """The least and the greatest of a column, in one query each: an index answers such a query with one row."""
         values = self.select({"value": column}).subquery("r").c.value
         return [sa.select(end(values)).scalar_subquery() for end in (sa.func.min, sa.func.max)]
 
     def cut(self, column: str, low: int, high: int, count: int) -> list[Source]:
-        """The rows in parts by a column, ascending; together they are all rows in which it is not NULL.
+        """The rows in ascending parts by a column; together they are all rows in which the column is not NULL.
 
         Args:
             column: A column of integers.
-            low: About the least of them.
+            low: About the least of its values.
             high: About the greatest.
-            count: How many parts there are.
+            count: The number of parts.
         """
         cuts = [low + (high - low) * index // count for index in range(1, count)]
         ends = zip([None, *(cut + 1 for cut in cuts)], [*cuts, None], strict=True)
@@ -122,7 +122,7 @@ class Source:
         )
 
     def _condition(self, selectable: sa.FromClause) -> sa.ColumnElement[bool]:
-        """`where` for this selectable: columns of the user's own object for the table become those of ours."""
+        """`where` for this selectable: columns of the user's own table object become columns of ours."""
         if isinstance(self.where, str):
             return sa.literal_column(f"({self.where})")
 
@@ -143,7 +143,7 @@ class Source:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Whether two texts, or two parts of SQLAlchemy's, say the same."""
+    """Whether two texts, or two SQLAlchemy elements, say the same."""
     if isinstance(one, sa.ClauseElement) and isinstance(other, sa.ClauseElement):
         return one is other or bool(one.compare(other))
     return type(one) is type(other) and bool(one == other)
