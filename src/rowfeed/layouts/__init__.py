@@ -1,1 +1,1 @@
-"""How the rows of a request become one array per sample: a file a layout."""
+"""Layouts: how the rows of a request become one array per sample. One file per layout."""

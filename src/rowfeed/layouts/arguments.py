@@ -19,8 +19,8 @@ def checked_dtype(dtype: Any, dates: bool = False) -> np.dtype[Any]:
     """A dtype that arrays can have.
 
     Args:
-        dtype: What the user gave.
-        dates: Whether they may be dates and times as well.
+        dtype: The user's argument.
+        dates: Whether dates and times are allowed as well.
 
     Raises:
         ArgumentError: It is not boolean, integer or float.
@@ -58,7 +58,7 @@ def checked_names(name: str, value: str | Sequence[str]) -> tuple[str, ...]:
     """One or several column names as a tuple, each once.
 
     Raises:
-        ArgumentError: There is none, one is no text, or one is there twice.
+        ArgumentError: There is none, one is not text, or one is named twice.
     """
     names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else (None,)
     if not names or not all(isinstance(n, str) and n for n in names) or len(set(names)) < len(names):
@@ -92,7 +92,7 @@ def unchanged_array(part: Array, dtype: np.dtype[Any], first: int) -> Array:
 
 
 def checked_date_fill(fill: Any, dtype: np.dtype[Any], needed: bool) -> Any:
-    """A fill of dates or times as numpy has it; NaT where none is given, nor needed.
+    """A fill of dates or times as a numpy scalar; NaT if none is given or needed.
 
     Raises:
         ArgumentError: It is needed and not given, or the dtype does not hold it.
@@ -122,7 +122,7 @@ def checked_fill(fill: Any, dtype: np.dtype[Any]) -> float:
     """A fill as a Python number that the dtype holds.
 
     Raises:
-        ArgumentError: It is no number, or the dtype does not hold it.
+        ArgumentError: It is not a number, or the dtype does not hold it.
     """
     value = fill.item() if isinstance(fill, np.generic) else fill
     try:

@@ -1,4 +1,4 @@
-"""What every layout is able to do."""
+"""The base of every layout."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from rowfeed.request.source import Source
 Array: TypeAlias = npt.NDArray[Any]
 
 FROM_SYSTEM_BYTES = 2**20
-"""From this size on, an array gets its memory from the system, and gives it back when it goes."""
+"""From this size on, an array gets its memory from the system, and returns it when it is freed."""
 
 PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
-"""That such memory is this process's alone: by default Python's `mmap` shares it with processes forked later."""
+"""Makes such memory private: by default Python's `mmap` shares it with processes that are forked later."""
 
 ROWS_AT_A_TIME = 4_096
-"""Rows that `put` puts together: some hundred kilobytes."""
+"""Rows that `put` joins at one time: some hundred kilobytes."""
 
 
 class Layout(abc.ABC):
     """How database rows become one array per sample.
 
-    A layout is a dataclass in a file of its own, `@dataclass(frozen=True, eq=False)`: what it is made with are its
-    fields, and it compares by them. It gives the attributes below, and says
+    A layout is a dataclass in a file of its own, `@dataclass(frozen=True, eq=False)`: its arguments are its fields, and
+    two layouts are compared by them. It gives the attributes below, and says
 
-    - what to ask for: `selection`, from what a catalogue tells;
-    - how to put the answer into arrays: `empty` and `scatter`;
-    - for `db.write`, the way back: `unload`.
+    - the columns and rows that it needs: `selection`, which asks a catalogue;
+    - how rows become arrays: `empty` and `scatter`;
+    - how arrays become rows, for `db.write`: `unload`.
 
     Value columns come as arrays of numbers, dates, text or bytes (`rowfeed.values.kinds`). A layout that depends on the
-    order of a sample's rows asks for the columns that order them as further values (`Catalogue.ordering`).
+    order of a sample's rows asks for the columns that give this order as further values (`Catalogue.ordering`).
     """
 
     source: Source
@@ -69,7 +69,7 @@ class Layout(abc.ABC):
 
     @cached_property
     def _words(self) -> tuple[str, ...]:
-        """Its class, and what it was made with; as text, since 0.0 is not -0.0, and NaN is NaN."""
+        """Its class and its arguments, as text: 0.0 differs from -0.0, and NaN equals NaN."""
         given = (field.name for field in fields(self) if field.init and field.name not in ("table", "where"))  # type: ignore[arg-type]
         return (type(self).__qualname__, *(repr(getattr(self, name)) for name in given))
 
@@ -80,15 +80,15 @@ class Layout(abc.ABC):
 
     @property
     def rows_per_sample(self) -> float:
-        """The rows of a sample, at most; infinite where a cell may have several."""
+        """The most rows of a sample; infinite if a cell may have several."""
         return math.inf
 
     @abc.abstractmethod
     def selection(self, catalogue: Catalogue) -> Selection:
-        """What to ask the database for. Asks a catalogue, since that may depend on the table's keys."""
+        """The rows and columns to ask the database for. Takes a catalogue: they may depend on the table's keys."""
 
     def missing_index(self, catalogue: Catalogue) -> str | None:
-        """The CREATE INDEX without which each request scans the table; None where there is one."""
+        """The CREATE INDEX without which each request scans the table; None if there is one."""
         return catalogue.missing_index(self.source, self.sample)
 
     @abc.abstractmethod
@@ -101,11 +101,11 @@ class Layout(abc.ABC):
 
         Args:
             data: The columns of the request.
-            slots: Where each of the request's samples goes: (samples of the request,).
+            slots: The slot of each of the request's samples: (samples of the request,).
             out: (slots, *sample_shape).
 
         Raises:
-            DataError: Rows break what the layout promises.
+            DataError: Rows break a promise of the layout.
         """
 
     @abc.abstractmethod
@@ -118,10 +118,10 @@ class Layout(abc.ABC):
 
 
 def filled(shape: tuple[int, ...], fill: Any, dtype: np.dtype[Any]) -> Array:
-    """An array of one value, whose memory, where it is large, comes straight from the system.
+    """An array of one value. The memory of a large one comes straight from the system.
 
-    Windows come and go all the time: from malloc, their memory would stay with the process in pieces, and freeing
-    them would teach glibc to keep smaller blocks too (its threshold for mmap is dynamic, see mallopt(3)). Measured with
+    Windows are made and freed all the time. With malloc, their memory would stay with the process in pieces, and each
+    free would teach glibc to keep smaller blocks too (its threshold for mmap is dynamic, see mallopt(3)). Measured with
     benchmarks/memory.py: a peak of 98 to 105 MiB instead of 142 to 157.
     """
     size = prod(shape) * dtype.itemsize
@@ -137,12 +137,12 @@ def filled(shape: tuple[int, ...], fill: Any, dtype: np.dtype[Any]) -> Array:
 def put(out: Array, places: npt.NDArray[np.int64], columns: Sequence[Array]) -> None:
     """Write rows into an array, each to its place.
 
-    Rows are put together part by part, small enough for a CPU's cache: measured with 20 columns, half of the time that
-    column by column takes.
+    Rows are joined in parts that are small enough for a CPU's cache. Measured with 20 columns: half of the time of
+    column by column.
 
     Args:
-        out: C-contiguous; its last axis, or no axis where there is one column, is that of the columns.
-        places: Where each row goes, counted in rows of `out`: (rows,).
+        out: C-contiguous; its last axis is that of the columns; no such axis if there is one column.
+        places: The place of each row, counted in rows of `out`: (rows,).
         columns: The columns, each (rows,).
     """
     if len(columns) == 1:

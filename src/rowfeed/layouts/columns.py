@@ -28,21 +28,21 @@ from rowfeed.values.dates import is_date
 
 @dataclass(frozen=True, eq=False)
 class Columns(Layout):
-    """A number or a vector per sample, from one row per sample: labels, features, weights.
+    """A number or a vector per sample, read from one row per sample: labels, features, weights.
 
-    A sample without a row reads as one whose columns are all NULL, as after a LEFT JOIN.
+    A sample without a row is read as a row of NULLs, as after a LEFT JOIN.
 
     Args:
         table: A table or view name, `"schema.table"`, or a SQLAlchemy selectable.
         sample: The column with the sample id: integers, text, UUIDs or bytes.
-        columns: A column gives arrays `(batch,)`; a list of n columns gives `(batch, n)`, also for n = 1.
-        dtype: Of the arrays. Boolean, integer or float: integers must fit exactly, reals are rounded to it.
+        columns: One column gives arrays `(batch,)`; a list of n columns gives `(batch, n)`, also for n = 1.
+        dtype: The dtype of the arrays. Boolean, integer or float: integers must fit exactly, reals are rounded.
             `datetime64[D]` to `[us]` for dates and timestamps, `timedelta64[D]` to `[us]` for times of day, which must
             fit exactly; a timestamp with a time zone, like MySQL's TIMESTAMP, is read in UTC.
-        null: What a NULL, or a missing row, means: `error`; `fill`, the value is `fill`.
-        fill: The value that stands for NULL with `null="fill"`. Of dates it must be given: a date, `numpy.datetime64`,
+        null: How to treat a NULL or a missing row: `error`; or `fill`, the value is then `fill`.
+        fill: The value that stands for NULL with `null="fill"`. For dates it must be given: a date, `numpy.datetime64`,
             or "NaT".
-        where: Which rows count: SQL text, or a SQLAlchemy expression. Default: all.
+        where: The rows that count: SQL text, or a SQLAlchemy expression. Default: all.
 
     Raises:
         ArgumentError: An argument cannot be right.

@@ -20,31 +20,31 @@ from rowfeed.request.source import Source, TableLike, Where
 from rowfeed.values.numbers import to_dtype
 
 UNLOAD_CELLS = 4_000_000
-"""Cells that `unload` looks at in one chunk."""
+"""Cells in one chunk of `unload`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Grid(Layout):
-    """A dense array per sample, from one row per cell that is not `fill`.
+    """A dense array per sample, read from one row per cell that is not `fill`.
 
     The array is zero-based and row-major in the order of `axes`: `axes=("x", "y")` puts the row with x=1, y=2 at
-    `array[1, 2]`. For pictures, where y runs down the rows, that is `axes=("y", "x")`.
+    `array[1, 2]`. For pictures, whose y runs down the rows, use `axes=("y", "x")`.
 
     Args:
         table: A table or view name, `"schema.table"`, or a SQLAlchemy selectable.
         sample: The column with the sample id: integers, text, UUIDs or bytes.
         axes: The columns with the coordinates, 1 to 8 of them, outermost first.
-        value: A value column gives arrays of `shape`; a list of n columns adds a last axis of n, also for n = 1.
+        value: One value column gives arrays of `shape`; a list of n columns adds a last axis of n, also for n = 1.
         shape: Cells along each axis.
         fill: The value of cells without a row.
-        dtype: Of the arrays: boolean, integer or float. Integers must fit exactly, reals are rounded to it.
-        duplicates: What several rows for one cell mean. `error`; `first` or `last` in the order of the table's
+        dtype: The dtype of the arrays: boolean, integer or float. Integers must fit exactly, reals are rounded.
+        duplicates: How to treat several rows for one cell: `error`; `first` or `last` in the order of the table's
             primary key, text by code point; `sum`, `mean`, `max` or `min` of them (computed in float64, then converted
             to dtype).
-        out_of_range: What a coordinate outside of `shape` means: `error`, or `drop` the row.
-        null: What a NULL means: `error`; `drop` the row; `fill`, that value is `fill` (a coordinate must not be
-            NULL then).
-        where: Which rows count: SQL text, or a SQLAlchemy expression. Default: all.
+        out_of_range: How to treat a coordinate outside `shape`: `error`, or `drop` the row.
+        null: How to treat a NULL: `error`; `drop` the row; or `fill`, the value is then `fill` (a coordinate must not
+            be NULL then).
+        where: The rows that count: SQL text, or a SQLAlchemy expression. Default: all.
 
     Raises:
         ArgumentError: An argument cannot be right.
@@ -147,7 +147,7 @@ class Grid(Layout):
         return self.duplicates in ("sum", "mean", "max", "min")
 
     def _ordering(self, catalogue: Catalogue) -> tuple[Value, ...]:
-        """The columns that say which of several rows for a cell comes first."""
+        """The columns that order several rows for a cell."""
         if self.duplicates not in ("first", "last"):
             return ()
         key = catalogue.primary_key(self.source)
@@ -189,7 +189,7 @@ class Grid(Layout):
         return sample, cell, self._converted(data, values, sample)
 
     def _refuse_ties(self, data: ColumnData, ordered: Sequence[Array], order: Array) -> None:
-        """No two rows of a cell are equal in all columns that order them: not by a key, but after rounding."""
+        """Refuse rows of a cell whose ordering columns are all equal: rounding can make a key ambiguous."""
         if len(ordered) == 1:
             return
         tied = np.logical_and.reduce([column[1:] == column[:-1] for column in ordered])
@@ -201,7 +201,7 @@ class Grid(Layout):
             )
 
     def _combined(self, key: Array, value: Array, starts: Array, where: Callable[[int], str]) -> Array:
-        """One value per cell. Sums are of ascending values, one by one: no order of rows changes a bit of them."""
+        """One value per cell. Sums add ascending values one by one: the order of rows changes no bit of them."""
         ordered = value[np.lexsort((value, key))]
         if self.duplicates in ("max", "min"):
             function = np.maximum if self.duplicates == "max" else np.minimum
@@ -219,7 +219,7 @@ class Grid(Layout):
         return total if self.duplicates == "sum" else total / counts
 
     def _converted(self, data: ColumnData, values: tuple[Array, ...], sample: Array) -> tuple[Array, ...]:
-        """Combined values from float64 into the dtype of the arrays; others have it already."""
+        """Combined values, from float64 to the dtype of the arrays; other values have it already."""
         return tuple(
             to_dtype(value, self.dtype, data.request.locate(name, sample))
             for name, value in zip(self.values, values, strict=True)
@@ -243,7 +243,7 @@ def _bits(fill: float, dtype: Any) -> int:
 
 
 def _chunks(arrays: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[tuple[int, Array]]:
-    """Dense parts of what `write` was given, with the number of their first sample."""
+    """Dense parts of the argument of `write`, each with the number of its first sample."""
     sparse = _sparse_rows(arrays, shape)
     total = len(arrays) if sparse is None else sparse.shape[0]
     step = max(1, UNLOAD_CELLS // prod(shape))

@@ -1,4 +1,4 @@
-"""Which layout stands where in a batch."""
+"""The places of layouts in a batch."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from rowfeed.layouts.base import Array, Layout
 Layouts: TypeAlias = "Layout | Mapping[str, Layout]"
 
 Place: TypeAlias = "Layout | dict[str, Layout]"
-"""The same with a dict."""
+"""The layouts of one place, a mapping as a dict."""
 
 
 Batch: TypeAlias = Any
-"""`x`, `(x, y)` or `(x, y, sample_weight)`; each an array or a dict of arrays."""
+"""`x`, `(x, y)` or `(x, y, sample_weight)`; each of them is an array or a dict of arrays."""
 
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """Which layout stands where in a batch.
+    """The places of layouts in a batch.
 
     Args:
-        places: x, y, sample_weight: as many as there are; a layout or a dict of layouts each.
+        places: x, y, sample_weight, as many as given; each is a layout or a dict of layouts.
     """
 
     places: tuple[Place, ...]
@@ -36,7 +36,7 @@ class Structure:
 
     @cached_property
     def layouts(self) -> list[Layout]:
-        """The different layouts, each once, in order of their first place."""
+        """The different layouts, each once, in the order of their first places."""
         return list(dict.fromkeys(self.all_layouts))
 
     @property
@@ -46,7 +46,7 @@ class Structure:
 
     @cached_property
     def _numbers(self) -> list[int | dict[str, int]]:
-        """The places, with the number of its layout among `layouts` at each."""
+        """The places. Each has the number of its layout in `layouts`."""
         number = {layout: index for index, layout in enumerate(self.layouts)}
         return [
             {name: number[layout] for name, layout in place.items()} if isinstance(place, dict) else number[place]
@@ -54,7 +54,7 @@ class Structure:
         ]
 
     def build(self, array: Callable[[int], Array]) -> Batch:
-        """A batch with `array(number)` at each place, where the layout of that number among `layouts` stands."""
+        """A batch. Each place gets `array(number)`, with the number of its layout in `layouts`."""
         built = [
             {name: array(number) for name, number in place.items()} if isinstance(place, dict) else array(place)
             for place in self._numbers
