@@ -1,1 +1,1 @@
-"""Where the data is. Opens sessions, holds none."""
+"""The place of the data. Opens sessions, holds none."""

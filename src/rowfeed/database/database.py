@@ -1,4 +1,4 @@
-"""`connect` and `Database`: where the data is. Opens sessions; holds none."""
+"""`connect` and `Database`: the place of the data. Opens sessions, holds none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rowfeed.layouts.base import Layout
 from rowfeed.values.given_ids import GivenIds
 
 VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
-"""A portable name of an environment variable; a password in its place, which pickles would carry, mostly is none."""
+"""A portable name of an environment variable. A password in its place, which pickles would carry, rarely matches."""
 
 
 def connect(
@@ -35,35 +35,35 @@ def connect(
     throttle: float | None = None,
     max_scanned_rows: int | None = DEFAULT_MAX_SCANNED_ROWS,
 ) -> Database:
-    """Say where the data is, and how its server is to be treated. Opens no connection yet.
+    """Name a database, and set how to treat its server. Opens no connection yet.
 
     Args:
-        url_or_engine: A SQLAlchemy URL, `sqlite:///games.db`, `mysql+pymysql://user@host/game`; or an Engine, whose
-            way of connecting is then used.
-        password_from: Where the password comes from when the URL names a user and has none: the name of an environment
-            variable, or a function that returns it (one that pickle can name, if the database is to be pickled). Asked
-            at each connection.
-        timeout_s: Seconds that a query may take, connecting included. Then the server ends it, or, when nothing is
-            heard of the server, the connection is shut down.
-        retry_s: Seconds for which a request that failed for a reason that may pass (a server that restarts, a
-            connection that was cut) is made again, on new connections. 0: never.
+        url_or_engine: A SQLAlchemy URL, `sqlite:///games.db`, `mysql+pymysql://user@host/game`; or an Engine, whose way
+            of connecting is used.
+        password_from: The source of the password if the URL names a user without one: the name of an environment
+            variable, or a function that returns it (one that pickle can name, if you pickle the database). Asked at
+            each connection.
+        timeout_s: Seconds that a query may take, connecting included. After that the server ends it; if the server is
+            silent, the connection is shut down.
+        retry_s: Seconds for which a request that failed for a passing reason (a server that restarts, a connection that
+            was cut) is repeated, on new connections. 0: never.
         plain_rows: Read plain rows with standard SQL instead of the engine's own fast way: slower, the same
-            batches. To compare, or to get round a fault.
-        throttle: The load that the server is spared. Up to 1: the share of its time that a connection may have a
-            request running; 0.25: after one of 0.1 s it pauses for 0.3 s. Above 1: table rows per second, all
-            connections together; a request then has about a second's rows at most. All feeds of this database in
-            this process keep within it together. None: no limit. Batches are the same with any;
+            batches. For comparison, or to avoid a fault.
+        throttle: The limit of load on the server. Up to 1: the share of time for which a connection may have a request
+            running; with 0.25, a connection pauses for 0.3 s after a request of 0.1 s. Above 1: table rows per second,
+            all connections together; a request then has about a second's rows at most. All feeds of this database in
+            this process keep within it together. None: no limit. Batches are the same with any limit;
             `feed.stats().throttled_s` counts the pauses. Queries that a feed makes once, when it is made, are not
             paced.
         max_scanned_rows: Rows that an epoch may scan in tables without an index that starts with the sample column.
-            Each request reads such a table whole, so requests are as few as memory allows, for a whole window if
-            its rows fit, and go over one connection. None: any number.
+            Each request reads the whole of such a table. So requests are as few as memory allows (one for a whole
+            window if its rows fit) and go over one connection. None: any number.
 
     Returns:
-        A frozen, picklable locator. A pickle carries no password: where it is opened, `password_from` is asked.
+        A frozen, picklable locator. A pickle carries no password: `password_from` is asked where the pickle is opened.
 
     Raises:
-        ArgumentError: The URL cannot be parsed, a feed cannot read from such a database, or an option is wrong.
+        ArgumentError: The URL cannot be parsed, a feed cannot read from this kind of database, or an option is wrong.
 
     Example:
         ```python
@@ -95,7 +95,7 @@ def connect(
 
 
 def _parsed(url_or_engine: Any) -> sa.URL | str:
-    """The URL, or what is wrong with it: an error raised here would show it to whoever looks at locals."""
+    """The URL, or the text of an error: an error raised here would show the URL to anyone who looks at locals."""
     if isinstance(url_or_engine, sa.Engine):
         return url_or_engine.url
     if not isinstance(url_or_engine, (str, sa.URL)):
@@ -136,18 +136,18 @@ def _checked_rows(value: Any) -> int | None:
 
 @dataclass(frozen=True, repr=False)
 class Database:
-    """Where the data is: a frozen, picklable locator that opens sessions. Made by `rowfeed.connect`."""
+    """The place of the data: a frozen, picklable locator that opens sessions. Made by `rowfeed.connect`."""
 
     _address: Address
 
     @property
     def label(self) -> str:
-        """How messages call it, without its password."""
+        """Its name in messages, without its password."""
         return self._address.label
 
     @property
     def public_url(self) -> str:
-        """The URL without anything secret, to be pasted elsewhere."""
+        """The URL without anything secret, for pasting elsewhere."""
         return self._address.public_url
 
     def open(self) -> Session:
@@ -164,17 +164,17 @@ class Database:
         """The inverse of a feed: create the layout's table and fill it, in one transaction.
 
         A feed of the layout then returns the same arrays, bit for bit. Cells that hold the layout's `fill` are not
-        stored; so a sample that is all `fill` leaves no row, and a feed knows it by `samples=` only.
+        stored. So a sample that is all `fill` leaves no row, and a feed knows it only from `samples=`.
 
         Args:
-            layout: What to write; its `table` must be a name.
+            layout: The layout of the arrays; its `table` must be a name.
             arrays: (samples, *layout.shape). For a grid with one value also scipy.sparse: one matrix
                 (samples, cells), or a list of one matrix a sample.
             ids: The sample ids, distinct integers, text, `uuid.UUID` or `bytes` objects. Default: 0…samples-1.
-            if_exists: What to do with a table of that name: `fail`, `append` or `replace` it.
+            if_exists: The action if a table of that name exists: `fail`, `append` to it, or `replace` it.
 
         Returns:
-            How many rows were written.
+            The number of rows that were written.
 
         Raises:
             ArgumentError: The arrays do not fit the layout, or the table exists.

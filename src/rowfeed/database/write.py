@@ -49,7 +49,7 @@ def _ids(ids: GivenIds | None, samples: int) -> tuple[IdKind, Ids]:
 
 
 def _table(layout: Layout, sample_type: Any, session: Session) -> sa.Table:
-    """The table: key columns, then value columns; the primary key is what the feed will look for."""
+    """The table: key columns, then value columns; feeds find their rows by the primary key."""
     schema, name = layout.source.name or (None, "")
     columns = [
         sa.Column(layout.sample, sample_type, primary_key=True, autoincrement=False),
