@@ -1,8 +1,8 @@
-"""A folder per database engine: all that is special about it.
+"""One folder per database engine, with all that is special about it.
 
 A folder is named as SQLAlchemy names the engine and has a module `session` with a class `Session`. It inherits from
-`rowfeed.dialects.session.Session`, which does everything with plain SQL and plain rows, and overrides what its engine
-does faster or otherwise. Adding an engine is adding a folder here.
+`rowfeed.dialects.session.Session`, which does everything with plain SQL and plain rows, and overrides the methods that
+its engine does faster or differently. A new engine is a new folder here.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from rowfeed.access.address import Address
 from rowfeed.dialects.session import Session
 
 SAME_AS = {"mariadb": "mysql"}
-"""Engines that have the folder of another one."""
+"""Engines that use the folder of another one."""
 
 
 def session_class(engine_name: str) -> type[Session]:
-    """The session of an engine, by SQLAlchemy's name of it; the generic one where it has no folder."""
+    """The session class of an engine, by SQLAlchemy's name for it; the generic one if it has no folder."""
     folder = f"{__name__}.{SAME_AS.get(engine_name, engine_name)}"
     found = find_spec(folder)
     if found is None or found.submodule_search_locations is None:

@@ -1,4 +1,4 @@
-"""Why a file is no database to read from, for the engines whose database is one."""
+"""Why a file cannot be read as a database, for engines whose database is a file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from rowfeed.access.failures import Advice
 
 
 def why_unusable(product: str, database: str, magic: bytes, offset: int) -> Advice | None:
-    """What is wrong with a file that an engine refused; None where nothing can be seen from outside.
+    """The fault of a file that an engine refused; None if none can be seen from outside.
 
     Args:
         product: `SQLite`.
         database: The path in the URL; also a URI `file:path?options`.
-        magic: What the engine's files have in their head.
-        offset: Where it begins.
+        magic: The bytes that mark the engine's files.
+        offset: The place of these bytes in the file.
     """
     path = Path(database.removeprefix("file:").partition("?")[0] if database.startswith("file:") else database)
     path = path.absolute()

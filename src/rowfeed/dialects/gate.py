@@ -1,4 +1,4 @@
-"""An open connection, through which all statements go, and whose errors become rowfeed's own."""
+"""The one class that sends statements."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Gate:
     _connection: sa.Connection
     _translation: Translation
     _label: str
-    """How messages call the database."""
+    """The name of the database in messages."""
 
     @property
     def engine_name(self) -> str:
@@ -26,13 +26,13 @@ class Gate:
 
     @property
     def product(self) -> str:
-        """The engine and its version, where SQLAlchemy knows it."""
+        """The engine, with its version if SQLAlchemy knows it."""
         version = getattr(self._connection.dialect, "server_version_info", None) or ()
         return f"{self.engine_name} {'.'.join(map(str, version))}".strip()
 
     @property
     def driver(self) -> str:
-        """The driver and its version, where it tells."""
+        """The driver, with its version if it has one."""
         module = self._connection.dialect.loaded_dbapi
         return f"{module.__name__} {getattr(module, '__version__', '')}".strip()
 
@@ -41,7 +41,7 @@ class Gate:
             return self._connection.execute(query, parameters or {})
 
     def _as_sent(self, compiled: sa.Compiled) -> str:
-        """A statement without parameters as the database sees it: without what drivers take for placeholders."""
+        """A statement without parameters as the database sees it: without the escapes for drivers' placeholders."""
         formats = self._connection.dialect.paramstyle in ("format", "pyformat")
         return str(compiled).replace("%%", "%") if formats else str(compiled)
 

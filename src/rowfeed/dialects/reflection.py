@@ -1,4 +1,4 @@
-"""What a database says of its tables, as SQLAlchemy reflects it."""
+"""A database's catalogue, as SQLAlchemy reflects it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from rowfeed.request.source import Source
 
 
 class Reflection(Gate):
-    """A catalogue by SQLAlchemy's reflection; an engine's session overrides what its own tells better."""
+    """A catalogue by SQLAlchemy's reflection; an engine's session overrides it if its own catalogue tells more."""
 
     @cached_property
     def _indexes(self) -> dict[tuple[str | None, str], set[str]]:
-        """What `indexed` has found so far: the columns that an index of a table starts with."""
+        """The results of `indexed` so far: the columns that an index of a table starts with."""
         return {}
 
     def check(self, source: Source, columns: Iterable[str]) -> None:
-        """Whether the table and its columns are there.
+        """Check that the table and its columns are there.
 
         Raises:
-            SchemaError: One is not. Says which come close.
+            SchemaError: One is missing. The text names similar ones.
         """
         if source.name is None:
             source.select({str(i): name for i, name in enumerate(columns)})
@@ -52,7 +52,7 @@ class Reflection(Gate):
         return [column["name"] for column in inspector.get_columns(table, schema=schema)]
 
     def missing_index(self, source: Source, column: str) -> str | None:
-        """The CREATE INDEX that would let requests find their samples; None where there is one, or no telling."""
+        """The CREATE INDEX that would let requests find their samples; None if there is one, or if that is unknown."""
         if source.name is None:
             return None
         schema, table = source.name
@@ -66,9 +66,9 @@ class Reflection(Gate):
         return self._as_sent(sa.schema.CreateIndex(index).compile(self._connection))
 
     def indexed(self, source: Source, column: str) -> bool:
-        """Whether an index of a table starts with a column; False where there is no telling.
+        """Whether an index of a table starts with a column; False if that is unknown.
 
-        Asked of the database once a session.
+        Asks the database once per session.
         """
         if source.name is None:
             return False
@@ -85,7 +85,7 @@ class Reflection(Gate):
         return {key[0] for key in keys if key and key[0]}
 
     def table_rows(self, source: Source) -> int:
-        """The rows of a table, those that `where` leaves out included: what a scan passes."""
+        """The number of rows that a scan of a table reads, including those that `where` leaves out."""
         return int(self._execute(Source(source.table).select({}).add_columns(sa.func.count())).scalar_one())
 
     def primary_key(self, source: Source) -> tuple[str, ...]:

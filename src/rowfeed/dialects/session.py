@@ -25,45 +25,46 @@ from rowfeed.values.ids import TEXT, IdKind, Ids, check_kind, ids_from_objects, 
 from rowfeed.values.kinds import dtype_of
 
 IDS_PER_QUERY = 500
-"""Parameters that any engine takes in one statement (Oracle and old SQLite: 1,000)."""
+"""Parameters that any engine accepts in one statement (Oracle and old SQLite: 1,000)."""
 
 IDS_PER_FETCH = 8_192
-"""Ids that are Python objects at one time, before they are an array."""
+"""The most ids that are Python objects at one time, before they become an array."""
 
 SERVERS_SHARE = 0.9
-"""The share of `timeout_s` after which a server ends a query, so that its own word comes before the watchdog's."""
+"""The share of `timeout_s` after which a server ends a query, so that its own error comes before the watchdog's."""
 
 PROBED_ROWS = 10_000
-"""Rows of an index that are looked at to learn how many a sample has."""
+"""Rows of an index that are read to learn the rows of a sample."""
 
 
 class Session(Writing, Reflection):
     """One open connection. It belongs to the thread that opened it; only `interrupt` may be called from another.
 
-    Use as a context manager: leaving it closes the connection.
+    Use it as a context manager: its exit closes the connection.
 
     This class reads any engine that SQLAlchemy knows. The session of an engine overrides its hooks, and nothing else:
 
-    - *Connecting*: `refuse`, `failure` and `advice` judge a URL and an error, `how_to_install` tells of a driver;
+    - *Connecting*: `refuse`, `failure` and `advice` judge a URL and an error, `how_to_install` names a driver;
       `_engine`, `_driver_connect` and `_protect` open a session that only reads; `interrupt` and `close` end it;
-      `remote` and `streams` say what lies between.
+      `remote` and `streams` describe the connection.
     - *Catalogue*: `_column_names`, `_leading_columns`, `primary_key`; `indexed`, `missing_index`.
-    - *Ids*: `sample_kind`, `sample_ids`, `id_ends`; `_bytewise`, for text; `_ordered`, for what puts rows in order.
-    - *Reading*: `_read_columns` is the engine's fast way, or None when plain rows have to be read: `_read_rows`, with
-      `_row_columns` and `_bound`. `_most_column_ids` and `_most_plain_ids` say how many ids a statement of each takes.
+    - *Ids*: `sample_kind`, `sample_ids`, `id_ends`; `_bytewise`, for text; `_ordered`, for columns that order rows.
+    - *Reading*: `_read_columns` is the engine's fast way. It returns None if plain rows must be read: by `_read_rows`,
+      with `_row_columns` and `_bound`. `_most_column_ids` and `_most_plain_ids` say how many ids a statement of each
+      way takes.
     - *Writing*: `write`, `_transaction`, `_insert`, `table_options`; `key_type`, `key_objects`, `has_uuids`;
       `value_objects`, `clock_objects`, `unstorable`, `storable_dates`.
     - *For people*: `product`.
     """
 
     remote = False
-    """Whether a network, which may stall, lies between."""
+    """Whether the connection uses a network, which may stall."""
 
     how_to_install = ""
-    """What to do if the driver is missing; empty: install it by its name."""
+    """The remedy if the driver is missing; empty: install it by its name."""
 
     streams = True
-    """Whether a long result is left with the server until it is fetched; else the driver holds it as it came."""
+    """Whether a long result stays on the server until it is fetched; else the driver holds all of it."""
 
     def __init__(self, connection: sa.Connection, address: Address) -> None:
         self._connection = connection
@@ -83,7 +84,7 @@ class Session(Writing, Reflection):
 
     @classmethod
     def _new_connection(cls, address: Address, read_only: bool) -> sa.Connection:
-        """In a frame of its own, which is forgotten when it fails: the text of an engine shows options of the URL."""
+        """Connect in a separate frame, which is cleared if it fails: the text of an engine shows options of the URL."""
         if address.engine is not None:
             connection = address.engine.connect()
             connection.detach()
@@ -94,21 +95,21 @@ class Session(Writing, Reflection):
 
     @classmethod
     def refuse(cls, url: sa.URL) -> str | None:
-        """Why a feed cannot read from such a URL; None where it can."""
+        """Why a feed cannot read from such a URL; None if it can."""
         return None
 
     @classmethod
     def failure(cls, error: BaseException) -> Failure:
-        """What is to be done about an error of the driver."""
+        """The right reaction to an error of the driver."""
         return Failure.PERMANENT
 
     @classmethod
     def advice(cls, error: BaseException, label: str, database: str) -> Advice | None:
-        """What to say of an error of the driver; None: its own words.
+        """The advice on an error of the driver; None: its own words.
 
         Args:
-            error: The driver's.
-            label: How messages call the database.
+            error: The driver's error.
+            label: The name of the database in messages.
             database: Its name in the URL, or its path.
         """
         return None
@@ -119,13 +120,13 @@ class Session(Writing, Reflection):
 
     @classmethod
     def _kept_engine(cls, address: Address, read_only: bool) -> sa.Engine:
-        """SQLAlchemy's engine of the last session, which learned what the server is like; or a new one."""
+        """The SQLAlchemy Engine of the last session, which knows the server already; or a new one."""
         if read_only not in address.engines:
             engine = address.engines[read_only] = cls._engine(address, read_only=read_only)
 
             @sa.event.listens_for(engine, "do_connect")
             def connect(dialect: sa.Dialect, _record: Any, _arguments: Any, options: dict[str, Any]) -> Any:
-                """With a password that is asked for here, and kept nowhere."""
+                """Connect with a password that is asked for here, and kept nowhere."""
                 url = engine.url.set(password=address.password())
                 try:
                     arguments, own = dialect.create_connect_args(url)
@@ -145,7 +146,7 @@ class Session(Writing, Reflection):
         return dialect.connect(*arguments, **options)
 
     def _protect(self) -> None:
-        """Make the session read-only, as far as the engine lets us."""
+        """Make the session read-only, as far as the engine allows it."""
 
     def __enter__(self) -> Self:
         return self
@@ -154,17 +155,17 @@ class Session(Writing, Reflection):
         self.close()
 
     def close(self) -> None:
-        """Close the connection. Harmless when it is broken or closed."""
+        """Close the connection. Harmless if it is broken or closed."""
         try:
             self._connection.close()
         except sa.exc.SQLAlchemyError:
             self._connection.invalidate()
 
     def interrupt(self) -> None:
-        """End the running query from another thread, where the engine can; else do nothing."""
+        """End the running query from another thread, if the engine can; else do nothing."""
 
     def sample_kind(self, source: Source, column: str) -> IdKind | None:
-        """What a column of sample ids is made of, judged by the first row; None without rows."""
+        """The kind of the ids in a column, judged by the first row; None without rows."""
         ids = source.select({"sample": column}).subquery("r")
         found = self._execute(sa.select(ids.c.sample).where(ids.c.sample.is_not(None)).limit(1)).first()
         if found is None:
@@ -181,7 +182,7 @@ class Session(Writing, Reflection):
         return tuple(self._ordered(source, name, value) for name, value in zip(names, first, strict=True))
 
     def _ordered(self, source: Source, column: str, value: Any) -> Value:
-        """A column that orders rows, whose values are like this one."""
+        """A column that orders rows, as a value. `value` is an example of its contents."""
         dtype = dtype_of(value)
         if dtype is None:
             raise SchemaError(
@@ -195,7 +196,7 @@ class Session(Writing, Reflection):
 
         Raises:
             DataError: One is NULL.
-            SchemaError: They are not of one kind, or of none that can be an id.
+            SchemaError: They are not of one kind, or their kind cannot be an id.
         """
         ids = source.select({"sample": column}).subquery("r").c.sample
         kind = self.sample_kind(source, column)
@@ -221,7 +222,7 @@ class Session(Writing, Reflection):
         return merged([*parts, *texts], f"{source.label}.{column}")
 
     def id_ends(self, source: Source, column: str) -> tuple[int, int] | None:
-        """The first and the last id of all rows of a table, where they are integers in an index, none of them NULL."""
+        """The first and the last id of all rows of a table; None unless ids are integers in an index, without NULL."""
         integers = self.indexed(source, column) and self.sample_kind(source, column) is IdKind.INTEGERS
         if not integers or self._has_null(source, column):
             return None
@@ -229,7 +230,7 @@ class Session(Writing, Reflection):
         return (low, high) if type(low) is type(high) is int else None
 
     def _rows_per_sample(self, source: Source, column: str) -> float:
-        """About how many rows a sample has, from the first ones of an index; 1 where no index tells."""
+        """The approximate rows of a sample, from the first rows of an index; 1 if no index tells."""
         if source.where is not None or not self.indexed(source, column):
             return 1.0
         ids = source.select({"sample": column}).subquery("r").c.sample
@@ -238,7 +239,7 @@ class Session(Writing, Reflection):
         return float(rows / max(1, distinct))
 
     def _skips(self, source: Source, column: str, least: int) -> bool:
-        """Whether to go from id to id: a sample has at least so many rows, and no id is NULL, which would be missed."""
+        """Whether to go from id to id: a sample has at least `least` rows, and no id is NULL: NULLs would be missed."""
         return self._rows_per_sample(source, column) >= least and not self._has_null(source, column)
 
     def _has_null(self, source: Source, column: str) -> bool:
@@ -246,7 +247,7 @@ class Session(Writing, Reflection):
         return self._execute(sa.select(sa.literal(1)).where(ids.is_(None)).limit(1)).first() is not None
 
     def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any] | None:
-        """A text column under a collation that keeps all strings apart; None where standard SQL has none."""
+        """A text column under a collation in which all different strings differ; None if standard SQL has none."""
         return None
 
     # Reading
@@ -255,7 +256,7 @@ class Session(Writing, Reflection):
         """The columns of the samples of one request.
 
         Raises:
-            DataError: A row breaks what the selection promises.
+            DataError: A row breaks a promise of the selection.
             DatabaseError: The database refused or failed.
         """
         with self._translated():
@@ -263,28 +264,28 @@ class Session(Writing, Reflection):
             return self._read_rows(request) if data is None else data
 
     def most_ids(self, request: Request) -> int:
-        """How many of the ids of a request a single statement can ask for. Reads a sample, to see in which way."""
+        """The number of a request's ids that one statement can ask for. Reads a sample, to learn which way is used."""
         middle = request.ids.size // 2
-        with suppress(DataError), self._translated():  # wrong data will be said when it is read
+        with suppress(DataError):  # the error comes when the request is read
             one = Request(request.selection, request.ids[middle : middle + 1])
             if self._plain_rows or self._read_columns(one) is None:
                 return self._most_plain_ids(request)
         return self._most_column_ids(request)
 
     def _most_column_ids(self, request: Request) -> int:
-        """How many of a request's ids a statement of the fast way takes."""
+        """The number of a request's ids that a statement of the fast way takes."""
         return sys.maxsize
 
     def _most_plain_ids(self, request: Request) -> int:
-        """How many of a request's ids a statement for plain rows takes."""
+        """The number of a request's ids that a statement for plain rows takes."""
         return IDS_PER_QUERY
 
     def _read_columns(self, request: Request) -> ColumnData | None:
-        """The engine's own fast way; None where it has none, or where its checks say to look at the rows."""
+        """The engine's own fast way; None if it has none, or if its checks find that plain rows must be read."""
         return None
 
     def _kind(self, request: Request) -> IdKind:
-        """What the ids of a request are made of in the database."""
+        """The kind of a request's ids in the database."""
         selection, integers = request.selection, request.ids.dtype.kind != "T"
         kind = selection.id_kind
         if kind is None:  # the table was empty when the feed was made
@@ -296,7 +297,7 @@ class Session(Writing, Reflection):
         return kind
 
     def _read_rows(self, request: Request) -> ColumnData:
-        """Plain rows, of which each portion keeps its own ids only: a loose collation finds those of others too."""
+        """Read plain rows. Each portion keeps only rows of its own ids: a loose collation finds other rows too."""
         rows = request.selection.subquery
         kind = self._kind(request)
         query = sa.select(*self._row_columns(request.selection)).where(
@@ -310,9 +311,9 @@ class Session(Writing, Reflection):
         return to_columns(request, found, kind)
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
-        """The columns of plain rows, in such a form that the driver changes none of them."""
+        """The columns of plain rows, in a form that no driver changes."""
         return list(selection.subquery.c)
 
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
-        """Ids as the driver takes them for a column of such a kind."""
+        """Ids as the driver accepts them for a column of such a kind."""
         return objects_of(ids, kind)

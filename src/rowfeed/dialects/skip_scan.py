@@ -10,7 +10,7 @@ from rowfeed.request.source import Source
 
 
 def skip_scan(source: Source, column: str, after: Any = None) -> sa.Select[Any]:
-    """The distinct ids of an indexed column, each found from the one before: one step an id, however many rows.
+    """The distinct ids of an indexed column, each found from the one before: one step per id, however many its rows.
 
     Source: wiki.postgresql.org/wiki/Loose_indexscan.
 

@@ -1,4 +1,4 @@
-"""How `write` fills a table: the types of its columns, what is inserted, and what no column would keep."""
+"""How `write` fills a table: the types of its columns, the inserted objects, and the values that no column keeps."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from rowfeed.values.dates import is_date, unit_of
 from rowfeed.values.ids import IdKind, Ids, objects_of
 
 
-class Writing(Gate):
-    """Standard SQL's columns and statements; an engine's session overrides what its own do otherwise."""
+class Storage(Gate):
+    """The columns and statements of standard SQL; an engine's session overrides those that differ."""
 
     storable_dates: ClassVar[dict[str, tuple[Any, Any]]] = {
         "M": (np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")),
@@ -27,14 +27,14 @@ class Writing(Gate):
     """The first and the last date, and time, of the columns that `write` creates."""
 
     def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Which of these values a column of the engine would change in silence: bool, shaped as the values."""
+        """A mask of the values that a column of the engine would silently change: bool, in the shape of the values."""
         if not is_date(values.dtype):
             return np.zeros(values.shape, bool)
         low, high = (np.array(bound).astype(values.dtype) for bound in self.storable_dates[values.dtype.kind])
         return np.asarray((values < low) | (values > high))
 
     def value_objects(self, values: npt.NDArray[Any]) -> list[Any]:
-        """Values as `write` inserts them."""
+        """Values as the objects that `write` inserts."""
         if not is_date(values.dtype):
             return list(values.tolist())
         days = values.dtype.kind == "M" and unit_of(values.dtype) == "D"
@@ -42,17 +42,17 @@ class Writing(Gate):
         return objects if values.dtype.kind == "M" else self.clock_objects(objects)
 
     def clock_objects(self, times: Sequence[timedelta]) -> list[Any]:
-        """Times of day as `write` inserts them."""
+        """Times of day as the objects that `write` inserts."""
         return [(datetime.min + elapsed).time() for elapsed in times]
 
     has_uuids = False
-    """Whether `write` makes a column of UUIDs, and not one of text, for ids that are UUIDs."""
+    """Whether `write` makes a column of UUIDs, instead of text, for ids that are UUIDs."""
 
     def key_type(self, ids: Ids, kind: IdKind) -> Any:
         """The type of the sample column that `write` creates.
 
         Raises:
-            DataError: The engine has none.
+            DataError: The engine has no type for them.
         """
         if kind is IdKind.INTEGERS:
             return sa.BigInteger() if ids.dtype == np.int64 else sa.Numeric(20, 0)
@@ -62,23 +62,23 @@ class Writing(Gate):
         return sa.LargeBinary(-(-longest // 2)) if kind is IdKind.BYTES else sa.String(longest)
 
     def key_objects(self, ids: Ids, kind: IdKind) -> list[Any]:
-        """Sample ids as `write` inserts them."""
+        """Sample ids as the objects that `write` inserts."""
         return objects_of(ids, IdKind.TEXT if kind is IdKind.UUIDS and not self.has_uuids else kind)
 
     def table_options(self) -> dict[str, Any]:
-        """Options of the table that `write` creates, as `sqlalchemy.Table` takes them."""
+        """Options of the table that `write` creates, as arguments of `sqlalchemy.Table`."""
         return {}
 
     def write(self, table: sa.Table, chunks: Iterator[tuple[list[Any], ...]], if_exists: str) -> int:
         """Create the table and fill it, in one transaction.
 
         Args:
-            table: What to create.
+            table: The table to create.
             chunks: Rows as equally long lists, one per column of the table.
             if_exists: `fail`, `append` or `replace`.
 
         Returns:
-            How many rows were written.
+            The number of rows that were written.
         """
         written = 0
         with self._translated(), self._transaction():
@@ -98,7 +98,7 @@ class Writing(Gate):
         return written
 
     def _transaction(self) -> AbstractContextManager[Any]:
-        """A transaction that a new table is part of, where the engine can do that."""
+        """A transaction that includes a new table, if the engine can do that."""
         return self._connection.begin()
 
     def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:

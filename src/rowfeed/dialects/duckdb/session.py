@@ -1,7 +1,7 @@
 """DuckDB, through its own Python API: a result comes as one numpy array per column.
 
-DuckDB keeps columns, finds rows by scanning what its zone maps do not rule out, and uses all cores for one query: so
-one join with the wanted ids, and no index.
+DuckDB stores columns, finds rows by scanning all that its zone maps do not rule out, and uses all cores for one query.
+So a request is one join with the wanted ids, without an index.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 INTEGERS = {f"{sign}{size}INT" for sign, size in product(("", "U"), ("TINY", "SMALL", "BIG"))} | {"INTEGER", "UINTEGER"}
-"""The integers that arrive as themselves; HUGEINT would arrive as float64."""
+"""The integer types that arrive as integers; HUGEINT would arrive as float64."""
 
 TEXTS = {"VARCHAR", "UUID", "BLOB"}
-"""The types of ids that are text here."""
+"""The column types whose ids are text in rowfeed."""
 
 NUMBERS = INTEGERS | {"BOOLEAN", "FLOAT", "DOUBLE"}
 
 RUN_OF = 2
-"""From so many neighbours on, the ends of a run are bound and not its ids."""
+"""From this many neighbours on, the ends of a run are bound instead of its ids."""
 
 DECIMAL_DIGITS = 15
-"""A DECIMAL of so many digits, made a DOUBLE, is the nearest one."""
+"""A DECIMAL of up to this many digits is cast to the nearest DOUBLE."""
 
 
 class Session(Writing, generic.Session):
@@ -108,7 +108,7 @@ class Session(Writing, generic.Session):
         return narrowed(sort_ids(np.asarray(ids).astype(np.uint64 if ids.dtype == np.uint64 else np.int64)))
 
     def id_ends(self, source: Source, column: str) -> None:
-        """Nothing: one query goes through a table on all cores already."""
+        """None: one query already reads a table on all cores."""
 
     def _ordered(self, source: Source, column: str, value: Any) -> Value:
         """With uint64 for UBIGINT."""
@@ -127,7 +127,7 @@ class Session(Writing, generic.Session):
     # Reading
 
     def _fetch(self, query: sa.Select[Any], parameters: dict[str, Any] | None = None) -> dict[str, npt.NDArray[Any]]:
-        """A result as one array per column, masked where it is NULL."""
+        """A result as one array per column, with NULLs masked."""
         with self._translated():
             result = self._connection.execute(query, parameters or {})
             cursor: Any = result.cursor
@@ -155,7 +155,7 @@ class Session(Writing, generic.Session):
         return _columns(request, self._fetch(*_query(request, types, self._kind(request))), types)
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
-        """Dates as text, of which Python has not all; instants have their zone in it."""
+        """Dates as text, since Python lacks some of them; instants have their zone in the text."""
         if not self._own:
             return super()._row_columns(selection)
         if selection not in self._types:
@@ -169,9 +169,41 @@ class Session(Writing, generic.Session):
             for column, date in zip(selection.subquery.c, dated, strict=True)
         ]
 
+    # Writing
+
+    has_uuids = True
+
+    def key_type(self, ids: Ids, kind: IdKind) -> Any:
+        return UnsignedBigInteger() if ids.dtype == np.uint64 else super().key_type(ids, kind)
+
+    def key_objects(self, ids: Ids, kind: IdKind) -> list[Any]:
+        """UUIDs as text, which INSERT casts; DuckDB cannot scan an array of UUIDs."""
+        return objects_of(ids, IdKind.TEXT if kind is IdKind.UUIDS else kind)
+
+    def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Integers above 2^63 - 1: the column type is signed."""
+        if values.dtype.kind == "u":
+            return np.asarray(values > np.iinfo(np.int64).max)
+        return super().unstorable(values)
+
+    def clock_objects(self, times: Sequence[timedelta]) -> list[Any]:
+        return [clock(elapsed) for elapsed in times]
+
+    def _transaction(self) -> AbstractContextManager[Any]:
+        transaction = self._connection.begin()
+        if self._own:
+            self._driver.begin()
+        return transaction
+
+    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
+        if not self._own:
+            super()._insert(table, columns)
+        elif columns[0]:
+            self._driver.insert(self._connection.dialect.identifier_preparer, table, _arrays(table, columns))
+
 
 def _has_null(column: npt.NDArray[Any]) -> bool:
-    """Whether a column of a result has a NULL; most have none, and do without `numpy.ma`, which takes 22 ms to load."""
+    """Whether a column of a result has a NULL. Most have none: they avoid `numpy.ma`, which takes 22 ms to load."""
     return type(column) is not np.ndarray and bool(np.ma.is_masked(column))
 
 
@@ -180,12 +212,12 @@ def _short(kind: str) -> bool:
 
 
 def _numbered(request: Request) -> bool:
-    """Whether rows come with the number of their sample, from 1 on, instead of its id: text, and what is no int64."""
+    """Whether rows come with the number of their sample, from 1 on, instead of its id: if ids are text or not int64."""
     return request.ids.dtype.kind != "i"
 
 
 def _query(request: Request, types: dict[str, str], kind: IdKind) -> tuple[sa.Select[Any], dict[str, Any]]:
-    """The rows of the wanted samples, and what is bound."""
+    """The rows of the wanted samples, and the bound values."""
     selection = request.selection
     rows, (wanted, bound) = selection.subquery, _wanted(request, kind)
     sample = sa.collate(rows.c.sample, "binary") if types["sample"] == "VARCHAR" else rows.c.sample
@@ -198,9 +230,9 @@ def _query(request: Request, types: dict[str, str], kind: IdKind) -> tuple[sa.Se
 
 
 def _wanted(request: Request, kind: IdKind) -> tuple[sa.Subquery, dict[str, Any]]:
-    """The wanted ids, and their numbers where rows need them, as a table; and what is bound.
+    """The wanted ids as a table, with their numbers if rows need them; and the bound values.
 
-    Runs of neighbours are counted out by DuckDB: taking an id from a list costs it more than the rows do.
+    DuckDB generates the ids of runs: taking an id from a list costs it more than the rows do.
     """
     ids, lasts, numbered = _list("rowfeed_ids"), _list("rowfeed_lasts"), _numbered(request)
     long_runs = None if numbered else request.long_runs(RUN_OF)
@@ -219,7 +251,7 @@ def _list(name: str) -> sa.BindParameter[Any]:
 
 
 def _columns(request: Request, found: dict[str, npt.NDArray[Any]], types: dict[str, str]) -> ColumnData | None:
-    """The columns of a result; None where a row must be looked at, which then is named or read by itself."""
+    """The columns of a result; None if a row must be read as a plain row."""
     selection = request.selection
     if any(_has_null(found[f"axis{i}"]) for i in range(len(selection.axes))):
         return None
@@ -251,3 +283,19 @@ def _filled(data: Any, dtype: np.dtype[Any], fill: float, where: Callable[[int],
     given = np.flatnonzero(~np.ma.getmaskarray(data))
     result[given] = to_dtype(np.asarray(data)[given], dtype, lambda index: where(int(given[index])))
     return result
+
+
+def _arrays(table: sa.Table, columns: tuple[list[Any], ...]) -> list[npt.NDArray[Any]]:
+    """The columns of a table as arrays that DuckDB can scan."""
+    dtypes = {
+        UnsignedBigInteger: "u8",
+        sa.SmallInteger: "i2",
+        sa.Integer: "i4",
+        sa.BigInteger: "i8",
+        sa.REAL: "f4",
+        sa.Double: "f8",
+        sa.Date: "M8[us]",
+        sa.DateTime: "M8[us]",
+    }
+    types = [type(column.type) for column in table.columns]
+    return [np.array(data, dtypes.get(kind, object)) for kind, data in zip(types, columns, strict=True)]

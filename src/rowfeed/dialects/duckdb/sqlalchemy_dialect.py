@@ -1,6 +1,6 @@
-"""The little of a SQLAlchemy dialect that rowfeed needs for DuckDB, over `duckdb.connect`.
+"""A SQLAlchemy dialect for DuckDB over `duckdb.connect`, with only the parts that rowfeed needs.
 
-It goes by a name of its own, so that it neither needs nor disturbs a dialect `duckdb` that is installed.
+It has a name of its own, so that it neither needs nor disturbs an installed dialect `duckdb`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sqlalchemy.sql.compiler import IdentifierPreparer
 
 
 class Connection:
-    """A connection of DuckDB as SQLAlchemy wants one: its cursors share the connection, and so its transaction."""
+    """A DuckDB connection in SQLAlchemy's form: its cursors share the connection, and so its transaction."""
 
     def __init__(self, module: Any, duckdb: Any) -> None:
         self.module, self.duckdb = module, duckdb
@@ -58,7 +58,7 @@ class Connection:
         except self.module.Error as error:
             raise sa.exc.DBAPIError("", None, error) from error
         finally:
-            with suppress(self.module.Error):  # after an error there is no transaction to do it in
+            with suppress(self.module.Error):  # after an error there is no transaction for it
                 self.duckdb.unregister(source)
 
 
@@ -105,7 +105,7 @@ class _Preparer(IdentifierPreparer):
 
 
 class Dialect(default.DefaultDialect):
-    """What of a SQLAlchemy dialect rowfeed needs for DuckDB: quoting, binding and what tables there are."""
+    """The parts of a SQLAlchemy dialect that rowfeed needs for DuckDB: quoting, binding and the list of tables."""
 
     scheme = "rowfeed_duckdb"
     name = "duckdb"
@@ -170,7 +170,7 @@ class Dialect(default.DefaultDialect):
     def _ask(
         self, connection: sa.Connection, query: str, *parameters: str, schema: str | None, suffix: str = ""
     ) -> list[Any]:
-        """Rows of a catalog function, of the current database and of a schema or the current one."""
+        """Rows of a catalogue function, for the current database and for a schema or the current one."""
         and_ = "" if query.endswith(("WHERE", "AND")) else " AND"
         schema_name = f"coalesce(${len(parameters) + 1}, current_schema())"
         where = f" database_name = current_database() AND lower(schema_name) = lower({schema_name})"

@@ -1,4 +1,4 @@
-"""From rows in the binary protocol of MariaDB and MySQL to columns."""
+"""Rows in the binary protocol of MariaDB and MySQL become columns."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from rowfeed.request.selection import Indexes, Selection, index_dtype
 from rowfeed.values.ids import INT64_MAX, Ids
 from rowfeed.values.numbers import decimals_fit, to_dtype
 
+DECIMALS = (0, 246)
+"""Column types, by drivers' numbers, whose values come as DOUBLE."""
+
 
 def none(selection: Selection) -> list[npt.NDArray[Any]]:
     """The columns of a reply without rows."""
@@ -23,12 +26,12 @@ def none(selection: Selection) -> list[npt.NDArray[Any]]:
     return [sample, cell, *(np.empty(0, value.dtype) for value in selection.values)]
 
 
-def take(request: Request, types: list[int], parts: list[list[npt.NDArray[Any]]], rows: Rows) -> bool:
-    """Check and convert some rows; False where one of them is for the plain rows to look at."""
+def take(request: Request, kinds: list[int], parts: list[list[npt.NDArray[Any]]], rows: Rows) -> bool:
+    """Check and convert some rows; False if one of them must be read as a plain row."""
     selection = request.selection
     first = 1 + len(selection.axes)
-    # Copies, since the stream goes on in the same memory; numpy takes a column of one row for contiguous.
-    found = cells_of(selection, [rows[f"c{index}"].copy() for index in range(1, first)], rows.size)
+    # Copies, since later rows overwrite this memory; numpy treats a column of one row as contiguous.
+    found = selection.cells_of([rows[f"c{index}"].copy() for index in range(1, first)], rows.size)
     if found is None:
         return False
     cell, inside = found
@@ -54,9 +57,9 @@ def take(request: Request, types: list[int], parts: list[list[npt.NDArray[Any]]]
 
 
 def _positions(ids: Ids, found: npt.NDArray[Any]) -> Indexes | None:
-    """Where the ids of rows are among the ids that were asked for; None where one is not, or is no integer.
+    """The indexes of rows' ids among the requested ids; None if one is not among them, or is not an integer.
 
-    Rows mostly come in runs of one id, so one search a run does.
+    Rows mostly come in runs of one id, so one search per run suffices.
     """
     if found.dtype.kind not in "iu":
         return None

@@ -1,14 +1,14 @@
-"""The errors of MariaDB and MySQL by their codes: what is to be done about each."""
+"""The errors of MariaDB and MySQL by their codes, and the reaction to each."""
 
 from __future__ import annotations
 
 from rowfeed.access.failures import Advice, Failure
 
 TRANSIENT = {1040, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031}
-"""Codes that a new connection may not meet: too many connections, shutdown, lock wait, deadlock, killed, lost."""
+"""Codes that a new connection may not give: too many connections, shutdown, lock wait, deadlock, killed, lost."""
 
 TIMEOUT = {1969, 3024}
-"""A statement took longer than it may: MariaDB's and MySQL's code."""
+"""The codes of MariaDB and of MySQL for a statement that took too long."""
 
 PASSWORD = "a user and a password that {} takes", "Check both in the URL, and where password_from has it from."
 RIGHT = "the right to do this on {}", "Ask its administrator: to read, GRANT SELECT on the tables is enough."
@@ -32,7 +32,7 @@ ADVICE = {
     2003: HOST,
     2005: HOST,
 }
-"""What was expected of the server, and what to do."""
+"""The expectation of the server, and the remedy."""
 
 
 def failure(error: BaseException) -> Failure:
@@ -40,7 +40,7 @@ def failure(error: BaseException) -> Failure:
     code = error.args[0] if error.args else None
     if code in TIMEOUT:
         return Failure.TIMEOUT
-    # Without a code: PyMySQL's word for a connection that it has closed, or whose packets came out of order.
+    # Without a code: PyMySQL's error for a connection that it has closed, or whose packets came out of order.
     lost = type(error).__name__ in ("InterfaceError", "InternalError") and not (isinstance(code, int) and code)
     return Failure.TRANSIENT if code in TRANSIENT or lost else Failure.PERMANENT
 

@@ -1,6 +1,7 @@
-"""What MariaDB and MySQL say of their tables.
+"""The catalogue of MariaDB and MySQL.
 
-From information_schema, which a right to SELECT opens, also for views, and which takes any name; reflection parses DDL.
+It is read from information_schema: that needs only the SELECT right, also for views, and takes any name. Reflection
+parses DDL.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from rowfeed.request.source import Source
 
 
 class InformationSchema(Reflection):
-    """The part of a session that knows the server's catalogue."""
+    """The part of a session that reads the server's catalogue."""
 
     def _column_names(self, inspector: sa.Inspector, schema: str | None, table: str) -> list[str]:
         found = self._catalogue("columns", "column_name", schema, table, "1 = 1 ORDER BY ordinal_position")
@@ -33,7 +34,7 @@ class InformationSchema(Reflection):
         return set(self._catalogue("statistics", "column_name", schema, table, usable))
 
     def _catalogue(self, view: str, column: str, schema: str | None, table: str, condition: str = "1 = 1") -> list[str]:
-        """What information_schema says of a table; nothing where there is none."""
+        """The entries of information_schema for a table; empty if there is no such table."""
         rows = sa.table(view, schema="information_schema")
         query: sa.Select[Any] = sa.select(sa.literal_column(column)).select_from(rows)
         query = query.where(

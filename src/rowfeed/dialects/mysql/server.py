@@ -1,4 +1,4 @@
-"""What MariaDB and MySQL do differently, by their versions: one table, and nothing of it anywhere else."""
+"""The differences between MariaDB and MySQL, by their versions. All of them are in this module."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import sqlalchemy as sa
 
 @dataclass(frozen=True)
 class Server:
-    """What a server is able to do.
+    """The abilities of a server.
 
     Args:
         product: Its name.
-        statement_limit: The setting that ends a SELECT after so many seconds or milliseconds.
-        exact_collation: The collation of utf8mb4 that keeps all strings apart, trailing spaces included; None on old
-            servers.
+        statement_limit: The setting that ends a SELECT after a number of seconds or milliseconds.
+        exact_collation: The collation of utf8mb4 under which all different strings differ, trailing spaces included;
+            None on old servers.
         joins_ranges: Whether ranges of ids are joined by JSON_TABLE.
-        has_uuids: Whether there is a type for them, whose values come as text.
+        has_uuids: Whether there is a UUID type, whose values come as text.
     """
 
     product: str
@@ -27,12 +27,12 @@ class Server:
     has_uuids: bool
 
     def limit(self, seconds: float) -> str:
-        """The setting for so many seconds."""
+        """The setting for a limit in seconds."""
         return self.statement_limit.format(seconds=seconds, milliseconds=seconds * 1e3)
 
 
 def server_of(dialect: sa.Dialect) -> Server:
-    """The server that a connected dialect of SQLAlchemy speaks with."""
+    """The server of a connected SQLAlchemy dialect."""
     version = getattr(dialect, "server_version_info", None) or ()
     if getattr(dialect, "is_mariadb", False):
         return Server(

@@ -1,10 +1,10 @@
-"""MariaDB and MySQL: rows in the binary protocol, which are arrays already when they arrive.
+"""MariaDB and MySQL: rows in the binary protocol, which already arrive as arrays.
 
-With PyMySQL a request costs no Python object per row (`rowfeed.dialects.mysql.wire`). Other drivers, text ids and
-columns that have no fixed width are read as plain rows.
+With PyMySQL a request costs no Python object per row (`rowfeed.dialects.mysql.wire`). With other drivers, text ids or
+columns without a fixed width, plain rows are read.
 
-FLOAT columns are widened to DOUBLE where the server prints them, which it would do with 6 digits. Text ids are compared
-bytewise here, since most collations take 'ab', 'AB' and 'ab ' for one.
+FLOAT columns are widened to DOUBLE if the server prints them, since it prints a FLOAT with 6 digits. Text ids are
+compared bytewise here, since 'ab', 'AB' and 'ab ' are equal in most collations.
 """
 
 from __future__ import annotations
@@ -35,14 +35,18 @@ from rowfeed.values.ids import FORMS, IdKind, Ids, merged, narrowed, objects_of,
 from rowfeed.values.kinds import ValueKind
 
 CONNECT_S = 10
-"""How long connecting may take, where `timeout_s` does not say less."""
+"""Seconds that connecting may take, if `timeout_s` is not less."""
 
 SKIP_FROM = 8
-"""From so many rows a sample on, going from id to id, as the server does for DISTINCT, beats reading them all.
-Measured: 200,000 ids of 50 rows in 0.22 of the time; 1,000,000 of 5 in 1.25 times."""
+"""From this many rows a sample on, going from id to id, as the server does for DISTINCT, beats reading all rows.
+Measured: 200,000 ids of 50 rows take 0.22 of the time; 1,000,000 ids of 5 rows take 1.25 times as long."""
 
 
-class Session(Writing, InformationSchema, generic.Session):
+FLOAT, BIT = 4, 16
+"""Column types, by drivers' numbers, that are converted before they are read."""
+
+
+class Session(Storage, InformationSchema, generic.Session):
     """A session on a MariaDB or MySQL server."""
 
     remote = True
@@ -90,7 +94,7 @@ class Session(Writing, InformationSchema, generic.Session):
         return failures.advice(error, label)
 
     def _protect(self) -> None:
-        """Each statement is a transaction of its own, so that none holds back the server's purge."""
+        """Make each statement a transaction of its own, so that none holds back the server's purge."""
         self._connection.exec_driver_sql("SET SESSION autocommit = 1")
         self._connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
         self._connection.exec_driver_sql("SET SESSION time_zone = '+00:00'")  # a TIMESTAMP is an instant
@@ -105,7 +109,7 @@ class Session(Writing, InformationSchema, generic.Session):
             return
         try:
             if self._interrupted or not getattr(self._driver, "open", True):
-                self._connection.invalidate()  # nothing to roll back: it would fail, and be logged
+                self._connection.invalidate()  # there is nothing to roll back: a rollback would fail, and be logged
             self._connection.close()
         except sa.exc.SQLAlchemyError:
             if not self._connection.closed:
@@ -113,7 +117,7 @@ class Session(Writing, InformationSchema, generic.Session):
             wire.shut_down(self._driver)
 
     def interrupt(self) -> None:
-        """Shut the socket down: a read that waits for the server ends at once, and the session is of no more use."""
+        """Shut the socket down: a read that waits for the server ends at once, and the session is unusable then."""
         self._interrupted = True
         wire.shut_down(self._driver)
 
@@ -140,7 +144,7 @@ class Session(Writing, InformationSchema, generic.Session):
             return True
 
         query = sa.select(ids).distinct()
-        if self._rows_per_sample(source, column) < SKIP_FROM:  # a count keeps the server from going from id to id
+        if self._rows_per_sample(source, column) < SKIP_FROM:  # a count stops the server from going from id to id
             query = sa.select(ids).group_by(ids).having(sa.func.count() > 0)
         statement = self._literal(query)
         if statement is None or not self._read(statement, take):
@@ -148,7 +152,7 @@ class Session(Writing, InformationSchema, generic.Session):
         return merged((narrowed(sort_ids(np.frombuffer(ids, kind))) for kind, ids in found.items()), column)
 
     def sample_kind(self, source: Source, column: str) -> IdKind | None:
-        """UUIDs come as text, and are told from it by what they equal."""
+        """UUIDs come as text, but they equal themselves without hyphens, which a text does not."""
         kind = super().sample_kind(source, column)
         if kind is not IdKind.TEXT or not self._server.has_uuids:
             return kind
@@ -159,7 +163,7 @@ class Session(Writing, InformationSchema, generic.Session):
         return IdKind.UUIDS if equal and FORMS[IdKind.UUIDS].fullmatch(text) else kind
 
     def _ordered(self, source: Source, column: str, value: Any) -> Value:
-        """With uint64 for unsigned columns."""
+        """As in the generic session, but uint64 for unsigned columns."""
         found = super()._ordered(source, column, value)
         if found.dtype != np.int64 or self._wire is None:
             return found
@@ -169,7 +173,7 @@ class Session(Writing, InformationSchema, generic.Session):
     # Reading
 
     def _most_column_ids(self, request: Request) -> int:
-        """As many as the statement holds; the numbers between the first and the last are no longer than these two."""
+        """As many as the statement holds; numbers between the first and the last are not longer than these two."""
         found = self._templates.get((request.selection, ""))
         longest = max(len(str(number)) for number in request.ids[[0, -1]].tolist())
         return super()._most_column_ids(request) if found is None else found.most(longest, self._packet)
@@ -202,7 +206,7 @@ class Session(Writing, InformationSchema, generic.Session):
             return self._wire.read(statement, take)
 
     def _literal(self, query: sa.Select[Any]) -> str | None:
-        """The text of a statement with its parameters in it; None where one has no literal form."""
+        """The text of a statement with its parameters in it; None if one has no literal form."""
         try:
             compiled = query.compile(dialect=self._connection.dialect, compile_kwargs={"literal_binds": True})
         except sa.exc.CompileError:
@@ -217,11 +221,32 @@ class Session(Writing, InformationSchema, generic.Session):
             self._types[selection] = [int(column[1]) for column in cursor.description]  # type: ignore[call-overload]
         return self._types[selection]
 
-    def _unsigned(self, query: sa.Select[Any]) -> list[bool]:
-        """Which columns of a query are unsigned."""
-        assert self._wire is not None
+    def _numbers(self, selection: Selection) -> sa.Select[Any]:
+        """The columns of the rows, numbers in a form of fixed width.
+
+        With `null="fill"` a NULL comes as 0, and a further column for each value marks the NULLs.
+        """
+        columns: list[sa.ColumnElement[Any]] = []
+        for column, kind in zip(selection.subquery.c, self._kinds(selection), strict=True):
+            number: sa.ColumnElement[Any] = column if kind == FLOAT else _printable(column, kind)
+            if kind in DECIMALS and column.name.startswith("value"):
+                number = _double(column)
+                if selection.values[int(column.name[5:])].dtype.kind != "f":  # DOUBLE's 1.00000000000000000001 is whole
+                    number = sa.case((column == sa.func.truncate(column, sa.literal_column("0")), number))
+            columns.append(number.label(column.name))
+        if selection.null != "fill" or self._wire is None:
+            return sa.select(*columns)
+        first = 1 + len(selection.axes)
         with self._translated():
-            return self._wire.unsigned(self._literal(query) or "")
+            unsigned = self._wire.unsigned(self._literal(sa.select(*columns)) or "")
+        for index in range(first, len(columns)):
+            zero: sa.ColumnElement[Any] = sa.literal_column(
+                "CAST(0 AS UNSIGNED)" if unsigned[index] else "0"
+            )  # otherwise the type would be DECIMAL
+            null = selection.subquery.c[f"value{index - first}"].is_(None)
+            columns[index] = sa.case((null, zero), else_=columns[index].element)
+        nulls = [selection.subquery.c[f"value{i}"].is_(None) for i in range(len(selection.values))]
+        return sa.select(*columns, *nulls)
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
         labelled = zip(selection.subquery.c, self._types_of(selection), strict=True)

@@ -1,4 +1,4 @@
-"""The texts of requests to MariaDB and MySQL: what is wanted, written into a statement that was compiled once."""
+"""The texts of requests to MariaDB and MySQL: the wanted ids, written into a statement that is compiled once."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from rowfeed.request.request import Request
 from rowfeed.request.selection import Selection
 
 RUN_OF = 16
-"""From so many neighbours on, a range beats its ids: MariaDB takes 16 us for a range, 1.7 for an id (measured)."""
+"""From this many neighbours on, a range beats its ids: MariaDB takes 16 us for a range, 1.7 us for an id (measured)."""
 
 
 @dataclass(frozen=True)
 class Template:
-    """What comes before and after what is wanted."""
+    """The text before and after the wanted ids or ranges."""
 
     before: str
     after: str
 
     def most(self, longest: int, packet: int) -> int:
-        """How many ids or ranges of so many characters, at most, a statement of so many bytes holds."""
+        """The number of ids or ranges of at most `longest` characters that a statement of `packet` bytes holds."""
         return max(1, (packet - len(self.before.encode()) - len(self.after.encode())) // (longest + 1))
 
     def statements(self, wanted: list[str], packet: int) -> Iterator[str]:
-        """As many statements as it takes for none to be longer than so many bytes."""
+        """As few statements as possible, none longer than `packet` bytes."""
         step = self.most(max(map(len, wanted)), packet)
         for start in range(0, len(wanted), step):
             yield f"{self.before}{','.join(wanted[start : start + step])}{self.after}"
@@ -41,15 +41,15 @@ def template(
     literal: Callable[[sa.Select[Any]], str | None],
     ranges: str,
 ) -> Template | None:
-    """A statement for requests of a selection; None where it has no literal form.
+    """A statement for requests of a selection; None if it has no literal form.
 
-    Ranges of ids are joined as a table, in whose order STRAIGHT_JOIN reads: for each of its rows the server looks the
-    range up in the index ("Range checked for each record"). An OR of ranges takes it many times as long.
+    Ranges of ids are joined as a table, and STRAIGHT_JOIN keeps its order: for each row of this table the server looks
+    the range up in the index ("Range checked for each record"). An OR of ranges takes it many times as long.
 
     Args:
-        selection: What is read.
+        selection: The selection.
         numbers: Its columns.
-        literal: Gives the text of a query.
+        literal: A function that gives the text of a query.
         ranges: The type of the ends of ranges; empty for ids one by one.
     """
     mark = f"rowfeed_{secrets.token_hex(8)}"
@@ -69,7 +69,7 @@ def template(
 
 
 def wanted(request: Request, ranges: bool) -> list[str]:
-    """The ids of a request as a template takes them, or its ranges."""
+    """The ids of a request, or its ranges, in the form for a template."""
     if not ranges:
         return list(map(str, request.ids.tolist()))
     assert request.runs is not None
@@ -77,7 +77,7 @@ def wanted(request: Request, ranges: bool) -> list[str]:
 
 
 def type_of_ranges(request: Request) -> str:
-    """The type of the ends of a request's ranges; empty where its ids are better asked for one by one."""
+    """The type of the ends of a request's ranges; empty if its ids are better asked for one by one."""
     if request.ranges(RUN_OF) is None:
         return ""
     return "BIGINT UNSIGNED" if request.ids.dtype.kind == "u" else "BIGINT"

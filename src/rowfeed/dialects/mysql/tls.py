@@ -1,8 +1,8 @@
-"""TLS with PyMySQL, as a URL asks for it: what is asked to be verified is verified.
+"""TLS with PyMySQL, as a URL asks for it, with all requested verification.
 
-The options pass through two hands. SQLAlchemy collects `ssl_ca`, `ssl_cert` and `ssl_key`; PyMySQL, where it then
-meets `ssl_verify_cert` or `ssl_verify_identity`, forgets what was collected, and with it the authority: it looks at no
-host name. And to PyMySQL the text `false` is true. So one context is made here, of all of them.
+Two packages handle the options. SQLAlchemy collects `ssl_ca`, `ssl_cert` and `ssl_key`. If PyMySQL then finds
+`ssl_verify_cert` or `ssl_verify_identity`, it drops the collected options, and with them the authority: it checks no
+host name. And PyMySQL reads the text `false` as true. So one context is made here from all options.
 Source: `pymysql.connections.Connection`, PyMySQL 1.1 and 1.2; `sqlalchemy.dialects.mysql.mysqldb`, SQLAlchemy 2.
 """
 
@@ -23,7 +23,7 @@ TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
 def options(url: sa.URL) -> tuple[sa.URL, dict[str, Any]]:
-    """The URL without the options that PyMySQL would not understand together, and what it is given in their place."""
+    """The URL without the options that PyMySQL mishandles together, and the arguments that replace them."""
     disabled, identity = _flag(url, DISABLED), _flag(url, VERIFY_IDENTITY)
     verify = _flag(url, VERIFY_CERT) or identity
     url = url.difference_update_query([DISABLED])
@@ -33,7 +33,7 @@ def options(url: sa.URL) -> tuple[sa.URL, dict[str, Any]]:
         return url.difference_update_query([VERIFY_CERT, VERIFY_IDENTITY]), {}
     given = {name: str(url.query[name]) for name in OTHERS if name in url.query}
     context = ssl.create_default_context(cafile=given.get("ssl_ca"), capath=given.get("ssl_capath"))
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # authorities that servers make for themselves are not strict
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # authorities that servers create for themselves are not strict
     context.check_hostname = identity or _flag(url, CHECK_HOSTNAME)
     if "ssl_cipher" in given:
         context.set_ciphers(given["ssl_cipher"])
@@ -44,10 +44,10 @@ def options(url: sa.URL) -> tuple[sa.URL, dict[str, Any]]:
 
 @cache
 def sharing_class(pymysql: Any) -> Any:
-    """PyMySQL's class of connections, all of which use one context if they verify nothing.
+    """PyMySQL's class of connections. All of them share one context if they verify nothing.
 
     That is so when a URL says nothing of TLS: PyMySQL (1.2) then encrypts if the server can. For each connection it
-    makes a context and loads all authorities of the system into it, to ask none of them: 25 ms (measured).
+    makes a context and loads all authorities of the system into it, but uses none of them: 25 ms (measured).
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

@@ -1,10 +1,10 @@
 """Rows of fixed-width columns from MariaDB and MySQL, as arrays straight from the socket that PyMySQL opened.
 
-The one module that uses what PyMySQL keeps to itself. It leaves connecting, TLS and authentication to PyMySQL, prepares
-and executes one statement, and reads its rows in the binary protocol, in which rows of fixed-width numbers all have the
-same length: the reply is an array already. Numbers arrive exact, and no Python object is made for a row.
+The only module that uses PyMySQL's private attributes. It leaves connecting, TLS and authentication to PyMySQL,
+prepares and executes one statement, and reads its rows in the binary protocol. There, all rows of fixed-width numbers
+have the same length, so the reply is already an array. Numbers arrive exact, and no Python object is made for a row.
 
-Tested with PyMySQL 1.1.0, 1.1.2 and 1.2.4. `find` says whether a connection has what is needed.
+Tested with PyMySQL 1.1.0, 1.1.2 and 1.2.4. `find` checks whether a connection has all that is needed.
 Source: mariadb.com/kb/en/clientserver-protocol: COM_STMT_PREPARE, COM_STMT_EXECUTE, Resultset row.
 """
 
@@ -24,26 +24,26 @@ import numpy as np
 import numpy.typing as npt
 
 Rows: TypeAlias = npt.NDArray[Any]
-"""A structured array with the fields c0, c1…, a view of a buffer that is used again: copy what you keep."""
+"""A structured array with the fields c0, c1…, a view of a buffer that is used again: copy the rows that you keep."""
 
 PREPARE, EXECUTE, CLOSE = 0x16, 0x17, 0x19
 END, ERROR = 0xFE, 0xFF
 NO_END_PACKETS = 1 << 24
-"""The client flag that does away with the packets that this module looks for."""
+"""The client flag that removes the packets that this module looks for."""
 
 UNSIGNED = 32
 WIDTHS = {1: "i1", 2: "<i2", 3: "<i4", 4: "<f4", 5: "<f8", 8: "<i8", 9: "<i4", 13: "<i2"}
-"""Types of columns that have a fixed width: TINY, SHORT, LONG, FLOAT, DOUBLE, LONGLONG, INT24, YEAR."""
+"""Column types with a fixed width: TINY, SHORT, LONG, FLOAT, DOUBLE, LONGLONG, INT24, YEAR."""
 
 BUFFER_BYTES = 2**20
-"""Reply that is held at one time: large beside a packet, small beside a CPU's cache."""
+"""The part of a reply that is held at one time: large against a packet, small against a CPU's cache."""
 
 PAUSE_S = 0.001
-"""Where a read of the socket left nothing, how long to wait before the next one. A server sends 16 KiB at a time, and
-waking up for each costs more than its rows: measured, 34 ns a row of client CPU instead of 63, in less time too."""
+"""Seconds to wait after a read that emptied the socket. A server sends 16 KiB at a time, and waking up for each of them
+costs more than its rows: measured, 34 ns of client CPU a row instead of 63, in less time too."""
 
 PROMPT_BYTES = 2**16
-"""Replies that are not longer are read without such waits."""
+"""Replies up to this length are read without such waits."""
 
 NEEDED = ("_execute_command", "_read_packet", "_force_close", "_next_seq_id", "_sock", "_rfile", "client_flag")
 
@@ -53,20 +53,20 @@ class BinaryRows:
 
     def __init__(self, driver: Any) -> None:
         self._driver = driver
-        self._buffer = bytearray(max(BUFFER_BYTES, io.DEFAULT_BUFFER_SIZE))  # holds all that the file has read already
-        self._is_plain = not isinstance(driver._sock, ssl.SSLSocket)  # whose reads give all that is there
+        self._buffer = bytearray(max(BUFFER_BYTES, io.DEFAULT_BUFFER_SIZE))  # holds all that the file has already read
+        self._is_plain = not isinstance(driver._sock, ssl.SSLSocket)  # reads of a plain socket give all that is there
 
     def read(self, statement: str, take: Callable[[Rows], bool]) -> bool:
-        """Execute a statement and hand over its rows, part by part.
+        """Execute a statement and pass its rows on, part by part.
 
         Whatever happens, the connection is left as it was, or closed.
 
         Args:
             statement: SQL without parameters that returns rows.
-            take: Called with each part; False says that no more of them are wanted.
+            take: Called with each part; it returns False if it wants no more of them.
 
         Returns:
-            Whether all rows were taken: False also where a column has no fixed width, or a row has a NULL.
+            Whether all rows were taken. Also False if a column has no fixed width, or a row has a NULL.
 
         Raises:
             pymysql.err.Error: The server refused, or the connection broke.
@@ -80,13 +80,13 @@ class BinaryRows:
             return self._ended(b"", False) if dtype is None else self._rows(dtype, take)
 
     def unsigned(self, statement: str) -> list[bool]:
-        """Which of a statement's columns are unsigned, from preparing it."""
+        """Whether each of a statement's columns is unsigned, learned by preparing it."""
         with self._prepared(statement) as (_, _, columns):
             return [bool(flags & UNSIGNED) for _, flags in columns]
 
     @contextmanager
     def _prepared(self, statement: str) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
-        """The number of a statement, how many parameters it has, and its columns."""
+        """The number of a statement, its number of parameters, and its columns."""
         driver = self._driver
         try:
             driver._execute_command(PREPARE, statement)
@@ -107,7 +107,7 @@ class BinaryRows:
             raise
 
     def _columns(self, count: int) -> list[tuple[int, int]]:
-        """Type and flags of so many columns."""
+        """The type and flags of `count` columns."""
         columns = []
         for _ in range(count):
             packet = self._driver._read_packet()
@@ -119,7 +119,7 @@ class BinaryRows:
         return columns
 
     def _rows(self, dtype: np.dtype[Any], take: Callable[[Rows], bool]) -> bool:
-        """Rows up to the packet that ends them. Every header and every map of NULLs is looked at."""
+        """Read rows up to the packet that ends them. Every header and every map of NULLs is checked."""
         if len(self._buffer) < 2 * dtype.itemsize:
             self._buffer = bytearray(2 * dtype.itemsize)
         view, width, source = memoryview(self._buffer), dtype.itemsize, self._driver._rfile
@@ -127,8 +127,8 @@ class BinaryRows:
         sequence = np.arange(rows.size + 256, dtype=np.uint32) % 256
         heads = (sequence << np.uint32(24)) | np.uint32(width - 4)
         first = self._driver._next_seq_id
-        # What the file has read already comes first, then the socket itself: the file's `readinto1` reads more than
-        # it is asked for into a buffer of its own, and then waits for the network before it hands that out.
+        # The bytes that the file has already read come first, then the socket itself: the file's `readinto1` reads more
+        # than requested into a buffer of its own, and then waits for the network before it returns any of it.
         start = self._from_wire(source.read1, len(view))
         have, regular = self._received(len(start)), 0
         view[:have] = start
@@ -157,7 +157,7 @@ class BinaryRows:
         return (width - 4).to_bytes(3, "little")
 
     def _from_wire(self, read: Callable[[Any], Any], argument: Any) -> Any:
-        """What a read of the socket gives; its errors as PyMySQL's own reads have them."""
+        """The result of a read of the socket; its errors become the errors of PyMySQL's own reads."""
         try:
             return read(argument)
         except OSError as error:
@@ -176,7 +176,7 @@ class BinaryRows:
         return error
 
     def _ended(self, rest: bytes, complete: bool) -> bool:
-        """Read to the end of the rows; whether nothing but the end was left."""
+        """Read to the end of the rows. Returns whether only the end was left."""
         source = self._driver._rfile
         while True:
             rest += self._exactly(source, 4 - len(rest))
@@ -198,8 +198,8 @@ class BinaryRows:
         return bytes(data)
 
 
-def _row_dtype(columns: list[tuple[int, int]]) -> np.dtype[Any] | None:
-    """How rows of such columns lie in the stream; None where there are none, or one has no fixed width."""
+def _layout(columns: list[tuple[int, int]]) -> np.dtype[Any] | None:
+    """The dtype of rows of such columns in the stream; None if there are no columns, or one has no fixed width."""
     if not columns or any(kind not in WIDTHS for kind, _ in columns):
         return None
     kinds = [WIDTHS[kind].replace("i", "u") if flags & UNSIGNED else WIDTHS[kind] for kind, flags in columns]
@@ -208,7 +208,7 @@ def _row_dtype(columns: list[tuple[int, int]]) -> np.dtype[Any] | None:
 
 
 def _from_server(error: Exception) -> bool:
-    """Whether the error is one that the server sent, after which the connection goes on."""
+    """Whether the server sent the error; the connection is then still usable."""
     from pymysql import err
 
     number = error.args[0] if isinstance(error, err.MySQLError) and error.args else 0
@@ -216,7 +216,7 @@ def _from_server(error: Exception) -> bool:
 
 
 def find(driver: Any) -> BinaryRows | None:
-    """A reader on a driver's connection; None for other drivers, and with a warning for an unknown PyMySQL."""
+    """A reader on a driver's connection; None for other drivers, and, with a warning, for an unknown PyMySQL."""
     if not any(kind.__module__.partition(".")[0] == "pymysql" for kind in type(driver).__mro__):
         return None
     missing = [name for name in NEEDED if not hasattr(driver, name)]
@@ -232,14 +232,15 @@ def find(driver: Any) -> BinaryRows | None:
         )
         return None
     if isinstance(driver._sock, socket.socket) and driver._sock.family in (socket.AF_INET, socket.AF_INET6):
-        # Closing a statement has no answer: without this the next statement would wait 40 ms for an acknowledgement.
+        # The server does not answer when a statement is closed: without this, the next one would wait 40 ms for an
+        # acknowledgement.
         driver._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return BinaryRows(driver)
 
 
 def shut_down(driver: Any) -> None:
-    """End a read that another thread waits in. Harmless where the connection is closed or of another driver."""
+    """End a read that another thread waits in. Harmless if the connection is closed or of another driver."""
     connected = getattr(driver, "_sock", None)
     if isinstance(connected, socket.socket):
         with suppress(OSError):
-            socket.socket.shutdown(connected, socket.SHUT_RDWR)  # not TLS's own, which takes the keys from the reader
+            socket.socket.shutdown(connected, socket.SHUT_RDWR)  # not TLS's method: it takes the reader's keys

@@ -1,4 +1,4 @@
-"""What `write` makes of ids and values on MariaDB and MySQL."""
+"""How `write` stores ids and values in MariaDB and MySQL."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from rowfeed.dialects.mysql.server import Server
 from rowfeed.values.dates import clock
 
 STATEMENT_BYTES = 2**20
-"""A statement is not longer, even where the server would take it."""
+"""The length limit of a statement, even if the server would accept more."""
 
 LITERAL_BYTES = 25
-"""A number in a statement, at most, with its comma: a sign, 17 digits and an exponent."""
+"""The most bytes of a number in a statement, with its comma: a sign, 17 digits and an exponent."""
 
 
 def column_type(given: Any, collation: str | None) -> Any:
-    """The server's own type for one that `write` asks for."""
+    """The server's own type for a type that `write` asks for."""
     if isinstance(given, sa.String):
         return mysql.VARCHAR(given.length, charset="utf8mb4", collation=collation or "utf8mb4_bin")
     if isinstance(given, (sa.DateTime, sa.Time)):
@@ -37,14 +37,14 @@ def column_type(given: Any, collation: str | None) -> Any:
     return mysql.FLOAT() if isinstance(given, sa.REAL) else given
 
 
-class Writing(writing.Writing):
-    """The part of a session that knows what the server's columns keep, and how to fill them."""
+class Storage(storage.Storage):
+    """The part of a session that knows the limits of the server's columns, and how to fill them."""
 
     _server: Server
 
     @cached_property
     def _packet(self) -> int:
-        """How long a statement may be, in bytes."""
+        """The length limit of a statement, in bytes."""
         packet = int(self._connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one())
         return min(STATEMENT_BYTES, packet - 1)
 
@@ -57,7 +57,7 @@ class Writing(writing.Writing):
         return [clock(elapsed) for elapsed in times]
 
     def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """NaN and infinity are refused, -0.0 becomes 0.0, and integers end at 2^63 - 1 in the columns of `write`."""
+        """NaN, infinity, -0.0 (it becomes 0.0), and integers above 2^63 - 1, the limit of the columns of `write`."""
         if values.dtype.kind == "f":
             return np.asarray(~np.isfinite(values) | ((values == 0) & np.signbit(values)))
         if values.dtype.kind == "u":
@@ -65,9 +65,10 @@ class Writing(writing.Writing):
         return super().unstorable(values)
 
     def write(self, table: sa.Table, chunks: Iterator[tuple[list[Any], ...]], if_exists: str) -> int:
-        """Fill a new table under a name of its own, and rename it when it is complete.
+        """Fill a new table under a temporary name, and rename it when it is complete.
 
-        CREATE TABLE is no part of a transaction here: so a failure leaves no half table, and `replace` no gap.
+        CREATE TABLE is not part of a transaction here. This way a failure leaves no incomplete table, and `replace`
+        leaves no gap.
         """
         for column in table.columns:
             column.type = column_type(column.type, self._server.exact_collation)
@@ -98,9 +99,9 @@ class Writing(writing.Writing):
         return {f"{self.engine_name}_engine": "InnoDB", f"{self.engine_name}_charset": "utf8mb4"}
 
     def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
-        """Many rows in one INSERT: numbers as literals, all else through the driver, which quotes it.
+        """Many rows in one INSERT: numbers as literals, all other values through the driver, which quotes them.
 
-        The statement is put together here: SQLAlchemy names parameters after columns, whose names may be anything.
+        The statement is built here: SQLAlchemy names parameters after columns, whose names may be anything.
         """
         dialect = self._connection.dialect
         names = ", ".join(map(dialect.identifier_preparer.format_column, table.columns))

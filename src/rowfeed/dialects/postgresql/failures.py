@@ -1,15 +1,15 @@
-"""The errors of PostgreSQL by their codes: what is to be done about each."""
+"""The errors of PostgreSQL by their codes, and the reaction to each."""
 
 from __future__ import annotations
 
 from rowfeed.access.failures import Advice, Failure
 
 TRANSIENT = {"57P01", "57P02", "57P03", "57P05", "53300", "40001", "40P01", "25P03"}
-"""Codes that a new connection may not meet: shutdown, start, idle, too many connections, serialization, deadlock; with
-them class 08, the connection itself. Source: postgresql.org/docs/current/errcodes-appendix.html."""
+"""Codes that a new connection may not give: shutdown, start, idle, too many connections, serialization, deadlock; and
+class 08, the connection itself. Source: postgresql.org/docs/current/errcodes-appendix.html."""
 
 TIMEOUT = "57014"
-"""The code of a query that took longer than it may, or was cancelled."""
+"""The code of a query that took too long, or was cancelled."""
 
 PASSWORD = "a user and a password that {} takes", "Check both in the URL, and where password_from has it from."
 DATABASE = "a database of that name on {}", "Check the name behind the last / of the URL."
@@ -29,7 +29,7 @@ ADVICE = {
     "42883": SQL,
     "53300": ("a free connection of {}", "Close some, pass fewer connections=, or raise its max_connections."),
 }
-"""What was expected of the server, and what to do."""
+"""The expectation of the server, and the remedy."""
 
 WORDS = {
     "password": PASSWORD,
@@ -37,17 +37,17 @@ WORDS = {
     "database": DATABASE,
     "role": PASSWORD,
 }
-"""The same by words of a server that speaks English: the drivers keep no code of what fails while they connect."""
+"""The same by the words of a server that speaks English: drivers keep no code for errors while they connect."""
 
 
 def code_of(error: BaseException) -> str | None:
-    """The SQLSTATE, by psycopg's name of it and psycopg2's; None where the server sent none, or while connecting."""
+    """The SQLSTATE, from psycopg's or psycopg2's attribute; None if the server sent none, or while connecting."""
     code: str | None = getattr(error, "sqlstate", getattr(error, "pgcode", None))
     return code
 
 
 def lost(error: BaseException) -> bool:
-    """Whether it is of the connection, not of a statement."""
+    """Whether the error is one of the connection, not of a statement."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     return code_of(error) is None and bool(kinds & {"OperationalError", "InterfaceError"})
 
@@ -64,7 +64,7 @@ def advice(error: BaseException, label: str) -> Advice | None:
     """See `Session.advice`."""
     found = ADVICE.get(code_of(error) or "")
     if found is None and lost(error):
-        fatal = str(error).partition("FATAL:")[2]  # what the server says itself; names in it are quoted
+        fatal = str(error).partition("FATAL:")[2]  # the server's own words; names in them are quoted
         said = "".join(fatal.split('"')[::2])
         found = next((known for word, known in WORDS.items() if word in said), None)
         if not fatal:

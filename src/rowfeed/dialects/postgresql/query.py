@@ -19,11 +19,11 @@ from rowfeed.values.kinds import ValueKind
 from rowfeed.values.numbers import decimals_fit, to_dtype
 
 IDS, LASTS, FIRST = "rowfeed_ids", "rowfeed_lasts", "rowfeed_first"
-"""The bound parameters: the ids, or the first and the last ones of ranges, and the first of all."""
+"""The bound parameters: the ids, or the first and the last ids of ranges; and the first of all ids."""
 
 RUN_OF = 8
-"""From so many neighbours on, a range beats its ids: a step to a range costs 13 to 25 us, to an id 2 (measured). And
-PostgreSQL, which expects much of a long array, at times scans the whole table for it."""
+"""From this many neighbours on, a range beats its ids: a step to a range costs 13 to 25 us, to an id 2 us (measured).
+And PostgreSQL expects many rows for a long array, and at times scans the whole table for it."""
 
 DATES = {1082: ("date_", "D"), 1114: ("timestamp_", "us"), 1184: ("timestamptz_", "us")}
 TIMES = {1083: ("time_", "us")}
@@ -37,24 +37,24 @@ SENT = {16: ("bool", "?"), 21: ("int2", ">i2"), 23: ("int4", ">i4"), 20: ("int8"
     701: ("float8", ">f8"),
 }
 SENT |= {kind: (name, ">i4" if unit == "D" else ">i8") for kind, (name, unit) in (DATES | TIMES).items()}
-"""By type number: the name, as in `int4send`, and what numpy calls what that sends."""
+"""By type number: the name, as in `int4send`, and numpy's name of the sent form."""
 
 FLOAT4, FLOAT8, NUMERIC = 700, 701, 1700
 INTEGERS = {21, 23, 20}
 UUID, BYTEA = 2950, 17
 COLLATED = {25: "TEXT[]", 1043: "TEXT[]", 1042: "BPCHAR[]"}
 TEXTS = COLLATED | {UUID: "UUID[]", BYTEA: "BYTEA[]"}
-"""The types of ids that are text here, and as what the wanted ids are compared: CHAR(n) pads both sides."""
+"""The column types whose ids are text in rowfeed, and the type of the wanted ids: CHAR(n) pads both sides."""
 
 SENDABLE = {
     ValueKind.NUMBER: {*SENT, NUMERIC} - {*DATES, *TIMES},
     ValueKind.DATE: {*DATES},
     ValueKind.TIME: {*TIMES},
 }
-"""The types of columns that can be sent, by the kind of the values that are wanted."""
+"""The column types that can be sent, by the kind of the requested values."""
 
 ID_GROUPS = 251
-"""In how many values the sample ids come: 1 GB each, at most."""
+"""The number of values in which the sample ids come: each has 1 GB at most."""
 
 
 class _Array(sa.types.UserDefinedType[str]):
@@ -71,7 +71,7 @@ class _Array(sa.types.UserDefinedType[str]):
 
 
 def array_literal(ids: Ids, kind: IdKind) -> str:
-    """Ids as the text of an array; without numbers, and NULL for text, that PostgreSQL cannot have in the column."""
+    """Ids as the text of an array. Of ids that PostgreSQL cannot hold, numbers are left out and text becomes NULL."""
     if ids.dtype.kind != "T":
         return f"{{{','.join(map(str, within_int64(ids).tolist()))}}}"
     if kind is IdKind.BYTES:
@@ -81,7 +81,7 @@ def array_literal(ids: Ids, kind: IdKind) -> str:
 
 
 def samples_in(sample: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[bool]:
-    """The rows of the wanted ids, through an index where there is one."""
+    """The rows of the wanted ids, found by an index if there is one."""
     return sample == sa.any_(sa.bindparam(IDS, type_=_Array(TEXTS.get(kind, "BIGINT[]"))))
 
 
@@ -92,14 +92,14 @@ def ranges() -> sa.TableValuedAlias:
 
 
 def bound_ids(request: Request, kind: IdKind, ranged: bool) -> dict[str, str]:
-    """What is bound for the ids of a request: one array for `samples_in`, two for `ranges`."""
+    """The bound values for the ids of a request: one array for `samples_in`, two for `ranges`."""
     lists = (request.runs or ()) if ranged else (request.ids,)
     return {name: array_literal(one, kind) for name, one in zip((IDS, LASTS), lists, strict=False)}
 
 
 def exact_rows(rows: sa.Subquery, types: dict[str, int]) -> list[sa.ColumnElement[Any]]:
     """Columns for plain rows: float4 as float8, since a driver would read 0.1 for 0.10000000149011612; dates as text,
-    since Python has not all of them.
+    since Python lacks some of them.
     """
 
     def exact(column: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[Any]:
@@ -112,9 +112,9 @@ def exact_rows(rows: sa.Subquery, types: dict[str, int]) -> list[sa.ColumnElemen
 
 
 def tried_ids(source: Source, column: str) -> sa.Select[Any]:
-    """The distinct ids of an indexed column: of all numbers from the first to the last, those that have a row.
+    """The distinct ids of an indexed column: all numbers from the first to the last that have a row.
 
-    OFFSET 0 keeps PostgreSQL from joining with all rows instead.
+    OFFSET 0 stops PostgreSQL from joining with all rows instead.
     """
     numbers = (
         sa.func.generate_series(*(sa.cast(end, sa.BigInteger) for end in source.ends(column)))
@@ -127,14 +127,14 @@ def tried_ids(source: Source, column: str) -> sa.Select[Any]:
 
 
 def integer_ids(ids: sa.Select[Any], *, grouped: bool) -> sa.Select[Any]:
-    """How many distinct ids a column of integers has, and the ids: in one value, or in several groups."""
+    """The number of distinct ids in a column of integers, and the ids: in one value, or in several groups."""
     sample = ids.subquery("d").c.sample
     query = sa.select(sa.func.count(), _aggregate(sa.func.int8send(sa.cast(sample, sa.BigInteger))))
     return query.group_by(sa.cast(sample, sa.BigInteger) % _number(ID_GROUPS)) if grouped else query
 
 
 def folding(request: Request) -> str:
-    """As what (number of sample) · cells + cell can be sent: `int4`, `int8`; or `apart`, in two columns."""
+    """The form for sending (number of sample) · cells + cell: `int4`, `int8`; or `apart`, in two columns."""
     ids = request.ids
     span = ids.size if ids.dtype.kind == "T" else int(ids[-1]) - int(ids[0]) + 1
     places = span * request.selection.cells
@@ -142,10 +142,10 @@ def folding(request: Request) -> str:
 
 
 def possible(request: Request, types: dict[str, int]) -> bool:
-    """Whether all columns are of types that the aggregate can send, and the ids of the type of their column."""
+    """Whether all columns have types that the aggregate can send, and the ids have the type of their column."""
     selection = request.selection
     axes = {types[f"axis{i}"] for i in range(len(selection.axes))}
-    # Which whole numbers lie outside is not asked in SQL of types that have NaN and infinity.
+    # SQL does not look for whole numbers out of range in columns whose types have NaN and infinity.
     reals = set() if selection.out_of_range == "drop" else {FLOAT4, FLOAT8, NUMERIC}
     samples = {"T": TEXTS, "i": INTEGERS}.get(request.ids.dtype.kind, ())
     return (
@@ -157,13 +157,13 @@ def possible(request: Request, types: dict[str, int]) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """One statement for all requests of a selection that fold alike.
+    """One statement for all requests of a selection that fold in the same way.
 
     Args:
-        selection: What is read.
+        selection: The selection.
         types: The type number of each column of its rows.
         folding: See `folding`.
-        ranged: Whether ranges of ids are asked for.
+        ranged: Whether requests have ranges of ids.
     """
 
     selection: Selection
@@ -172,7 +172,7 @@ class Query:
     ranged: bool
 
     def parameters(self, request: Request, kind: IdKind) -> dict[str, Any]:
-        """What is bound for a request, whose ids are of a kind."""
+        """The bound values for a request whose ids are of a kind."""
         ids: dict[str, Any] = bound_ids(request, kind, self.ranged)
         return ids if self._text or self.folding == "apart" else ids | {FIRST: int(request.ids[0])}
 
@@ -182,7 +182,7 @@ class Query:
 
     @cached_property
     def _rows(self) -> sa.FromClause:
-        """The rows of the selection, or those of one range: by OFFSET 0 it keeps PostgreSQL from joining otherwise."""
+        """The rows of the selection, or of one range: OFFSET 0 stops PostgreSQL from joining in another way."""
         rows = self.selection.subquery
         if not self.ranged:
             return rows
@@ -195,7 +195,7 @@ class Query:
 
     @cached_property
     def statement(self) -> sa.Select[Any]:
-        """The number of rows, their places, each of their values, and which of those are NULL if that is allowed."""
+        """The number of rows, their places, each of their values, and the marks of NULLs if NULLs are allowed."""
         rows, kind = self._rows, self.types["sample"]
         source: sa.FromClause = rows
         sample: sa.ColumnElement[Any]
@@ -204,7 +204,7 @@ class Query:
             names = wanted.table_valued(sa.column("id"), with_ordinality="n", name="w").render_derived()
             same = rows.c.sample == names.c.id
             if kind in COLLATED:
-                same = sa.collate(rows.c.sample, "C") == sa.collate(names.c.id, "C")  # a loose one lets others in
+                same = sa.collate(rows.c.sample, "C") == sa.collate(names.c.id, "C")  # a loose collation lets others in
             source = rows.join(names, same)
             sample = names.c.n - _number(1)
         else:
@@ -234,7 +234,7 @@ class Query:
         return [sa.func.int8send(sa.cast(place, sa.BigInteger))]
 
     def _cell(self) -> sa.ColumnElement[Any]:
-        """The number of a row's cell; NULL where a coordinate is NULL, outside of its axis, or no whole number."""
+        """The number of a row's cell; NULL if a coordinate is NULL, outside its axis, or not a whole number."""
         if not self.selection.axes:
             return _number(0)
         cell, conditions = _number(0), []
@@ -249,7 +249,7 @@ class Query:
         return sa.case((sa.and_(*conditions), cell))
 
     def _sent(self, index: int) -> sa.ColumnElement[Any]:
-        """A value as bytes; NULL where it is NULL and must not be, or is a NUMERIC that a float8 might change."""
+        """A value as bytes; NULL if it is NULL and must not be, or is a NUMERIC that a float8 might change."""
         value = self._rows.c[f"value{index}"]
         kind = self.types[f"value{index}"]
         if kind == NUMERIC:
@@ -266,7 +266,7 @@ class Query:
         return sent
 
     def columns(self, request: Request, row: tuple[Any, ...]) -> ColumnData | None:
-        """The columns of an answer; None where one of them has fewer entries than there are rows."""
+        """The columns of an answer; None if one of them has fewer entries than there are rows."""
         found, *parts = row
         places = [_SENT_PLACES[self.folding]] * (2 if self.folding == "apart" else 1)
         values = [_sent_dtype(self.types[f"value{i}"]) for i in range(len(self.selection.values))]
@@ -293,7 +293,7 @@ class Query:
         return ColumnData(request, sample, cell, tuple(data))
 
     def _unfolded(self, request: Request, places: list[npt.NDArray[Any]]) -> tuple[Indexes, Indexes]:
-        """Number of sample and cell of each row."""
+        """The sample and the cell of each row, as numbers."""
         if self.folding != "apart":
             return request.unfolded(places[0], None if self._text else int(request.ids[0]))
         sample, cell = (place.astype(np.int64) for place in places)
@@ -302,7 +302,7 @@ class Query:
     def _dates(
         self, index: int, ticks: npt.NDArray[Any], null: npt.NDArray[np.bool_] | None
     ) -> npt.NDArray[Any] | None:
-        """A column of dates or times; None where one is infinite or does not fit."""
+        """A column of dates or times; None if one is infinite or does not fit."""
         kind, dtype = self.types[f"value{index}"], self.selection.values[index].dtype
         days = DAYS_1970_2000 if kind in DATES else 0
         ends = np.iinfo(ticks.dtype)
@@ -351,11 +351,11 @@ def _inside(column: sa.ColumnElement[Any], axis: Axis) -> sa.ColumnElement[bool]
 
 
 def _aggregate(sent: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    return sa.func.string_agg(sent, sa.literal_column("NULL::bytea"))  # nothing between; '' would be appended each time
+    return sa.func.string_agg(sent, sa.literal_column("NULL::bytea"))  # no separator; '' would be appended each time
 
 
 def joined(request: Request, first: ColumnData, second: ColumnData) -> ColumnData:
-    """The columns of both halves of a request as its own."""
+    """The columns of a request, joined from those of its halves."""
     sample = np.concatenate([first.sample, second.sample + first.request.ids.size])
     values = (np.concatenate(pair) for pair in zip(first.values, second.values, strict=True))
     return ColumnData(request, sample, np.concatenate([first.cell, second.cell]), tuple(values))

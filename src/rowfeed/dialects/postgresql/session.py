@@ -1,9 +1,9 @@
 """PostgreSQL: one aggregate returns a request as binary columns that numpy reads in place.
 
-Each column of a request is one value, `string_agg(float4send(value), '')`: the server joins what it would send for
-each row, and neither the driver nor Python sees a row. The aggregates of one query meet the rows in one order and
-leave NULLs out, so their lengths tell whether anything is missing. It takes psycopg, whose cursors can ask for binary
-results; other drivers read plain rows.
+Each column of a request is one value, `string_agg(float4send(value), '')`: the server joins the bytes that it would
+send for each row, and neither the driver nor Python handles a row. The aggregates of one query take the rows in one
+order and leave NULLs out, so their lengths tell whether anything is missing. This needs psycopg, whose cursors can ask
+for binary results. With other drivers, plain rows are read.
 """
 
 from __future__ import annotations
@@ -52,25 +52,25 @@ from rowfeed.request.source import Source
 from rowfeed.values.ids import IdKind, Ids, sort_ids
 
 CONNECT_S = 15
-"""How long connecting may take, where `timeout_s` does not say less."""
+"""Seconds that connecting may take, if `timeout_s` is not less."""
 
 CANCEL_S = 1.0
-"""How long `interrupt` tries to tell the server; the reader is freed in any case."""
+"""Seconds for which `interrupt` tries to tell the server; the reader is freed in any case."""
 
 TOO_LARGE = "54000"
 """The code of an error for a value that would be above 1 GB."""
 
 SKIP_FROM = 64
-"""From so many rows a sample on, going from id to id, 6 us each, beats reading them all."""
+"""From this many rows a sample on, going from id to id, 6 us each, beats reading all rows."""
 
 TRY_FROM = 24
-"""From so many rows a sample on, trying every number between the first and the last id, 2.7 us each, beats reading them
-all, if nearly each is an id. Measured: 200,000 ids of 50 rows in 0.54 s, and by going from one to the next in 1.24 s,
-which all rows take 1.95 s for."""
+"""From this many rows a sample on, trying every number between the first and the last id, 2.7 us each, beats reading
+all rows, if nearly every number is an id. Measured with 200,000 ids of 50 rows: 0.54 s; going from id to id takes
+1.24 s, and reading all rows 1.95 s."""
 
 PROTECTION = {
     "default_transaction_read_only": "on",
-    "client_connection_check_interval": "1s",  # a query whose reader is gone ends; PostgreSQL 14
+    "client_connection_check_interval": "1s",  # ends a query whose reader is gone; PostgreSQL 14
     "TimeZone": "UTC",
     "DateStyle": "ISO",
     "jit": "off",  # compiling takes longer than a request
@@ -82,7 +82,7 @@ class Session(Writing, generic.Session):
 
     remote = True
     how_to_install = 'Install psycopg, pip install "rowfeed[postgresql]".'
-    streams = False  # that would take a cursor of the server's, and so DECLARE, FETCH and CLOSE beside SELECT
+    streams = False  # streaming would need a server cursor, and so DECLARE, FETCH and CLOSE beside SELECT
 
     def __init__(self, connection: sa.Connection, address: Address) -> None:
         super().__init__(connection, address)
@@ -93,7 +93,7 @@ class Session(Writing, generic.Session):
         self._queries: dict[tuple[Selection, str, bool], Query] = {}
         self._binary = connection.dialect.driver == "psycopg"
         if self._binary:
-            driver.prepare_threshold = None  # a prepared plan knows nothing of how many ids will come
+            driver.prepare_threshold = None  # a prepared plan does not know the number of ids
 
     @classmethod
     def _engine(cls, address: Address, *, read_only: bool) -> sa.Engine:
@@ -114,7 +114,7 @@ class Session(Writing, generic.Session):
         return failures.advice(error, label)
 
     def _protect(self) -> None:
-        """Read-only, no statement or lock without an end, and no transaction left open between statements."""
+        """Make the session read-only, limit statements and locks, and leave no transaction open between statements."""
         self._connection.dialect.set_isolation_level(self._driver, "AUTOCOMMIT")
         names: sa.ColumnClause[str] = sa.column("name")
         limit = f"{max(1, round(self._query_limit_s * 1000))}ms"
@@ -128,8 +128,8 @@ class Session(Writing, generic.Session):
             super().close()
 
     def interrupt(self) -> None:
-        """End the running query. The connection is of no use afterwards: a stalled network must not keep its reader."""
-        with self._closing, suppress(Exception):  # broken or closed is what this is about
+        """End the running query. The connection is unusable afterwards: a stalled network must not hold its reader."""
+        with self._closing, suppress(Exception):  # the connection may be broken or closed
             descriptor = os.dup(self._driver.fileno())
             try:
                 if self._binary:
@@ -149,7 +149,7 @@ class Session(Writing, generic.Session):
             return self._listed_ids(source, column, grouped=True)
 
     def _listed_ids(self, source: Source, column: str, *, grouped: bool) -> Ids:
-        """The ids: integers in one value of at most 1 GB, 134 million; or in groups, which takes thrice as long."""
+        """The ids: integers in one value of at most 1 GB, 134 million; or in groups, which takes 3 times as long."""
         rows = source.select({"sample": column}).subquery("r")
         if self._plain_rows or not self._binary or self._types_of(rows)["sample"] not in INTEGERS:
             return super().sample_ids(source, column)
@@ -168,12 +168,12 @@ class Session(Writing, generic.Session):
         return sort_ids(np.frombuffer(b"".join(part[1] or b"" for part in parts), ">i8").astype(np.int64))
 
     def _span(self, source: Source, column: str) -> float:
-        """How many numbers there are from the first id to the last; infinite without rows."""
+        """The number of integers from the first id to the last; infinite without rows."""
         low, high = tuple(self._execute(sa.select(*source.ends(column))).one())
         return math.inf if low is None else float(high - low + 1)
 
     def _estimated_rows(self, source: Source) -> float:
-        """About how many rows a table has, by its statistics; none where it was never analysed."""
+        """The approximate number of rows of a table, by its statistics; 0 if it was never analysed."""
         if source.name is None:
             return 0.0
         name = self._connection.dialect.identifier_preparer.format_table(
@@ -193,7 +193,7 @@ class Session(Writing, generic.Session):
         return column.collate("C")
 
     def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
-        """Without partial indexes, which serve some requests only."""
+        """As in the generic session, but without partial indexes, which serve only some requests."""
         found = set(inspector.get_pk_constraint(table, schema=schema)["constrained_columns"][:1])
         for index in inspector.get_indexes(table, schema=schema):
             if not index.get("dialect_options", {}).get("postgresql_where") and index["column_names"][0]:
@@ -201,7 +201,7 @@ class Session(Writing, generic.Session):
         return found
 
     def _types_of(self, rows: sa.Subquery) -> dict[str, int]:
-        """The type of each column, as PostgreSQL numbers them; that of a domain is its base."""
+        """PostgreSQL's type number of each column; for a domain, that of its base type."""
         with self._translated():
             result = self._connection.execute(sa.select(rows).limit(0))
             description: Any = result.cursor.description
@@ -216,7 +216,7 @@ class Session(Writing, generic.Session):
 
     @contextmanager
     def _binary_cursors(self) -> Iterator[None]:
-        """Results in the server's binary format, as long as the context lasts."""
+        """A context with results in the server's binary format."""
         from psycopg import Cursor
         from psycopg.pq import Format
 
@@ -250,7 +250,7 @@ class Session(Writing, generic.Session):
         return query.columns(request, tuple(row))
 
     def _query(self, request: Request) -> Query | None:
-        """The statement for requests like this one; None where a column is of a type without a binary form here."""
+        """The statement for requests like this one; None if a column has a type that cannot be sent."""
         types = self._selection_types(request.selection)
         if not possible(request, types):
             return None
@@ -263,7 +263,7 @@ class Session(Writing, generic.Session):
         return sys.maxsize if self._as_array(request) else super()._most_plain_ids(request)
 
     def _as_array(self, request: Request) -> bool:
-        """Whether the ids are of a type that one array of them is compared with."""
+        """Whether the ids have a type that can be compared with one array of them."""
         kinds = TEXTS if request.ids.dtype.kind == "T" else INTEGERS
         return self._selection_types(request.selection)["sample"] in kinds
 
@@ -281,5 +281,5 @@ class Session(Writing, generic.Session):
 
 
 def _too_large(error: DatabaseError) -> bool:
-    """Whether a value would have been above 1 GB, to the driver's own exception in the chain of causes."""
+    """Whether a value would have been above 1 GB, by the driver's own exception in the chain of causes."""
     return getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) == TOO_LARGE

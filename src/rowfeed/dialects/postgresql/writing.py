@@ -1,4 +1,4 @@
-"""How `write` fills a table of PostgreSQL: with COPY in its binary format."""
+"""`write` on PostgreSQL: it fills a table with COPY in its binary format."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rowfeed.dialects import writing
 from rowfeed.values.ids import IdKind, Ids
 
 
-class Writing(writing.Writing):
-    """The part of a session that knows what the server's columns keep, and how to fill them."""
+class Storage(storage.Storage):
+    """The part of a session that knows the limits of the server's columns, and how to fill them."""
 
     _binary: bool
     """Whether the driver is psycopg."""
@@ -28,7 +28,7 @@ class Writing(writing.Writing):
         return [Decimal(number) for number in objects] if ids.dtype == np.uint64 else objects
 
     def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Integers end at 2^63 - 1."""
+        """Integers above 2^63 - 1."""
         if values.dtype.kind == "u":
             return np.asarray(values > np.iinfo(np.int64).max)
         return super().unstorable(values)
@@ -71,7 +71,7 @@ COPY_TYPES: dict[type[Any], tuple[str, str]] = {
     sa.REAL: ("float4", ">f4"),
     sa.Double: ("float8", ">f8"),
 }
-"""How PostgreSQL calls the types of the columns that `write` creates, and numpy those of fixed width."""
+"""PostgreSQL's names for the types of the columns that `write` creates, and numpy's for those of fixed width."""
 
 
 def _copy_binary(table: sa.Table, columns: tuple[list[Any], ...]) -> bytes:

@@ -1,10 +1,10 @@
-"""Several numbers of a row as one integer, which SQLite prints once: the quickest that it can say.
+"""Several numbers of a row as one integer, which SQLite prints once: its fastest output.
 
-Printing and reading text is most of what a row costs (measured: with its place and value in one integer 0.65 of what it
-costs apart; a real printed with 17 digits costs several times an integer). So what one request has shown of a
-selection's values is expected of the next: integers, or multiples of a power of two, within a range. The query itself
-checks each row: one that is not so comes as NULL, which the aggregate leaves out, so that the count tells, and the
-request is made again without packing.
+Printing and reading text is most of the cost of a row. (Measured: with place and value in one integer, a row costs 0.65
+of its cost with both apart; a real printed with 17 digits costs several times an integer.) So the values of the next
+request are expected to be like those of earlier ones: integers, or multiples of a power of two, within a range. The
+query itself checks each row. A row that is not as expected comes as NULL, which the aggregate leaves out. The count
+then tells, and the request is made again without packing.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from rowfeed.dialects.sqlite.query import number
 from rowfeed.request.selection import Selection
 
 BITS = 62
-"""Of a packed integer, at most: its sign and one bit for sums stay free."""
+"""The most bits of a packed integer: its sign and one bit for sums stay free."""
 
 FURTHER_BITS = 4
-"""How many bits more than in one request the fractions of the next may have."""
+"""The additional bits that fractions may have in the next request."""
 
 MOST_BITS = 54
-"""Of one number: a double has 53 and a sign."""
+"""The most bits of one number: a double has 53 and a sign."""
 
 MISSES, HITS_PER_MISS = 2, 4
-"""So many requests may be read twice, and one more for so many that were not."""
+"""The requests that may be read twice, and the number of other requests that allow one more."""
 
 MOST_SHIFT = 200
-"""Powers of two that are far from where doubles end."""
+"""The largest power of two for steps, far from the limits of doubles."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """What all numbers of a column are taken for: low · 2^-shift, (low + 1) · 2^-shift … high · 2^-shift.
+    """The numbers that are expected in a column: low · 2^-shift, (low + 1) · 2^-shift … high · 2^-shift.
 
     Args:
-        shift: How many binary digits there are after the point.
-        low: The least, in steps.
-        high: The greatest, in steps.
+        shift: The number of binary digits after the point.
+        low: The least number, in steps.
+        high: The greatest number, in steps.
     """
 
     shift: int
@@ -53,13 +53,13 @@ class Steps:
 
     @property
     def bits(self) -> int:
-        """How many bits tell the step."""
+        """The number of bits for a step."""
         return (self.high - self.low).bit_length()
 
     def sql(self, value: sa.ColumnElement[Any]) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[Any]]:
-        """Whether a value is one of the steps, and which, from 0 on.
+        """Whether a value is one of the steps, and the number of the step, from 0 on.
 
-        Text is none: it is above all numbers, and equals no integer. Integers are compared quicker than reals.
+        Text is not a step: it is above all numbers, and equals no integer. Integers are compared faster than reals.
         """
         if not self.shift:
             step = sa.cast(value, sa.Integer)
@@ -70,18 +70,18 @@ class Steps:
         return sa.and_(value.between(low, high), scaled == step), step - number(self.low)
 
     def numbers(self, steps: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        """The numbers that steps from 0 on stand for: int64, or float64 where there are fractions."""
+        """The numbers of steps that are counted from 0: int64, or float64 if there are fractions."""
         whole = steps + self.low
         return np.ldexp(whole.astype(np.float64), -self.shift) if self.shift else whole
 
 
 def steps_of(data: npt.NDArray[Any], limit: int, fractions: bool) -> Steps | None:
-    """The steps of some numbers, with room for others like them; None where they are not worth it.
+    """The steps of some numbers, with spare range for similar ones; None if packing is not worth it.
 
     Args:
         data: int64 or finite float64, (n,).
-        limit: What they must not exceed, either way.
-        fractions: Whether they may be other than whole.
+        limit: The limit of their absolute values.
+        fractions: Whether they may have fractions.
     """
     if not data.size or not -limit <= data.min() <= data.max() <= limit:
         return None
@@ -98,7 +98,7 @@ def steps_of(data: npt.NDArray[Any], limit: int, fractions: bool) -> Steps | Non
 
 
 def _fraction_bits(data: npt.NDArray[np.float64]) -> int:
-    """How many binary digits after the point some reals have, at most."""
+    """The most binary digits after the point in some reals."""
     mantissa, exponent = np.frexp(data[data != 0])
     digits = np.ldexp(mantissa, 53).astype(np.int64)
     lowest = np.frexp((digits & -digits).astype(np.float64))[1] - 1  # the number of zeros at the end
@@ -106,11 +106,11 @@ def _fraction_bits(data: npt.NDArray[np.float64]) -> int:
 
 
 class Packing:
-    """How the rows of one selection are packed, from what earlier requests have shown.
+    """The packing of the rows of one selection, learned from earlier requests.
 
     Args:
-        selection: What is read. Its value columns hold numbers alone, and no -0.0.
-        limits: What the numbers of each column must not exceed, for their dtype to take integers and reals alike.
+        selection: The selection. Its value columns hold only numbers, and no -0.0.
+        limits: The limit of the numbers of each column: up to it their dtype takes integers and reals in the same way.
     """
 
     def __init__(self, selection: Selection, limits: Sequence[int]) -> None:
@@ -121,16 +121,16 @@ class Packing:
 
     @property
     def hopeful(self) -> bool:
-        """Whether the numbers of one request still tell something of the next."""
+        """Whether earlier requests still predict the numbers of the next one."""
         return self._misses <= MISSES + self._hits // HITS_PER_MISS
 
     @property
     def ready(self) -> bool:
-        """Whether to expect something of the next request."""
+        """Whether to read the next request with packing."""
         return self._steps is not None and self.hopeful
 
     def learn(self, columns: Sequence[npt.NDArray[Any]]) -> None:
-        """See the numbers of a request that was read without packing: int64 or float64, one array a value column."""
+        """Learn from a request that was read without packing: int64 or float64, one array per value column."""
         self.tried = True
         known: Sequence[Steps | None] = self._steps or [None] * len(columns)
         found = []
@@ -144,12 +144,12 @@ class Packing:
     def expressions(
         self, inside: sa.ColumnElement[bool] | None, place: sa.ColumnElement[Any], places: int
     ) -> list[sa.ColumnElement[Any]]:
-        """The packed integers of a row; each is NULL where one of its numbers is not as expected.
+        """The packed integers of a row; one is NULL if one of its numbers is not as expected.
 
         Args:
             inside: Whether the row has a place.
             place: Its place, from 0 on; the first number of the first integer.
-            places: How many places there are.
+            places: The number of places.
         """
         assert self._steps is not None
         numbers: list[tuple[sa.ColumnElement[bool] | None, sa.ColumnElement[Any]]] = [(inside, place)]
@@ -170,7 +170,7 @@ class Packing:
     def unpacked(
         self, packed: Sequence[npt.NDArray[np.int64]], places: int
     ) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[Any]]]:
-        """The places of rows, and each of their values as int64 or float64, from their packed integers."""
+        """The places of rows, and each of their value columns as int64 or float64, from their packed integers."""
         assert self._steps is not None
         found: dict[int, npt.NDArray[np.int64]] = {}
         for pack, numbers in zip(self._packs(places), packed, strict=True):
@@ -188,7 +188,7 @@ class Packing:
         return self._steps[index - 1].bits
 
     def _packs(self, places: int) -> list[list[int]]:
-        """Which numbers go into one integer: 0 is the place, i + 1 the i-th value."""
+        """The numbers that go into each integer: 0 is the place, i + 1 the i-th value."""
         assert self._steps is not None
         packs, used = [[0]], places.bit_length()
         for index in range(1, len(self._steps) + 1):
@@ -202,7 +202,7 @@ class Packing:
 
 
 def _with(data: npt.NDArray[Any], known: Steps | None) -> npt.NDArray[Any]:
-    """Numbers, and those at the ends of what is known."""
+    """Numbers, and those at the ends of the known steps."""
     if known is None:
         return data
     ends = np.array([known.low, known.low + 1, known.high])

@@ -25,14 +25,14 @@ def foldable(request: Request) -> bool:
 
 
 RUN_OF = 8
-"""From so many neighbours on, a range beats its ids: a step to a range costs about 5 us, to an id 0.7 (measured)."""
+"""From this many neighbours on, a range beats its ids: a step to a range costs about 5 us, to an id 0.7 (measured)."""
 
 
 def wanted(query: sa.Select[Any], request: Request) -> tuple[sa.Select[Any], dict[str, Any]]:
-    """A query for a request's rows alone, and what is bound in it.
+    """A query for only a request's rows, and its bound values.
 
-    Ids by IN, for which SQLite takes an index where there is one and else one scan; a join would scan for every id.
-    Runs of neighbours by a join with their ends, which needs an index.
+    Ids are wanted by IN: SQLite then uses an index if there is one, else one scan; a join would scan for every id. Runs
+    of neighbours are wanted by a join with their ends, which needs an index.
     """
     selection = request.selection
     rows = selection.subquery
@@ -50,7 +50,7 @@ def wanted(query: sa.Select[Any], request: Request) -> tuple[sa.Select[Any], dic
 
 
 def _inside_axes(selection: Selection) -> list[sa.ColumnElement[bool]]:
-    """With `out_of_range="drop"`: which rows count."""
+    """The conditions for rows that count, with `out_of_range="drop"`."""
     rows, conditions = selection.subquery, list[sa.ColumnElement[bool]]()
     if selection.out_of_range == "drop":
         for index, axis in enumerate(selection.axes):
@@ -72,7 +72,7 @@ def number(value: float) -> sa.ColumnElement[Any]:
 def cell_of(selection: Selection) -> tuple[sa.ColumnElement[bool] | None, sa.ColumnElement[Any]]:
     """Whether all coordinates of a row are numbers within their axes, and the number of its cell.
 
-    A coordinate of 1.5 makes a number with a point in it. Without axes there is nothing to be within.
+    A coordinate of 1.5 gives a number with a point in it. Without axes there is no condition.
     """
     cell, inside = number(0), []
     for index, axis in enumerate(selection.axes):
@@ -90,7 +90,7 @@ def _printable(fill: float) -> bool:
 
 
 def _printed(fill: float) -> str:
-    """A finite fill as the aggregate prints numbers: a real has a point in it."""
+    """A finite fill in the form in which the aggregate prints numbers: a real has a point in it."""
     text = repr(fill)
     return text if isinstance(fill, int) or "." in text else text.replace("e", ".0e")
 
@@ -102,9 +102,9 @@ def aggregate(
     place: sa.ColumnElement[Any],
     *first: sa.ColumnElement[Any],
 ) -> sa.Select[Any]:
-    """How many rows there are, their places, and each of their values, which is NULL where it is no number.
+    """The number of rows, their places, and each of their values, which is NULL if it is not a number.
 
-    The aggregate leaves NULLs out: the counts differ where there are any, a row that is not inside included.
+    The aggregate leaves NULLs out: if there are any, the counts differ, also for a row that is not inside.
     """
     values = []
     for index in range(len(selection.values)):
@@ -126,7 +126,7 @@ def aggregate(
 
 
 def numbers_of(selection: Selection, rows: int, texts: Sequence[str | None]) -> list[npt.NDArray[Any]] | None:
-    """Each value column of a reply as int64 or float64; None where one has fewer numbers than there are rows."""
+    """Each value column of a reply as int64 or float64; None if one has fewer numbers than there are rows."""
     columns = [_numbers(text, value.dtype) for value, text in zip(selection.values, texts, strict=True)]
     found = [column for column in columns if column is not None and column.size == rows]
     return found if len(found) == len(columns) else None
@@ -149,9 +149,9 @@ TEXTS = ("CHAR", "CLOB", "TEXT", "BLOB")
 
 
 def holds_numbers(declared: str) -> bool:
-    """Whether a column of a declared type stores all that looks like a number as one; "" is no type.
+    """Whether a column of a declared type stores everything that looks like a number as a number; "" is no type.
 
-    Source: sqlite.org/datatype3.html, section 3.1; ANY keeps what it gets in a STRICT table.
+    Source: sqlite.org/datatype3.html, section 3.1; ANY stores values unchanged in a STRICT table.
     """
     return "INT" in declared or not (declared in ("", "ANY") or any(text in declared for text in TEXTS))
 
@@ -165,22 +165,22 @@ def zeros_unsigned(columns: Sequence[npt.NDArray[Any]], signed_zeros: Sequence[b
 
 
 def whole_limit(dtype: np.dtype[Any]) -> int:
-    """Whole reals up to here are printed as integers, in two thirds of the time: the dtype holds each of them.
+    """Up to this limit, whole reals are printed as integers, in two thirds of the time: the dtype holds each of them.
 
-    Beyond, an integer must be refused where a real is rounded.
+    Above the limit, an integer must be refused, but a real is rounded.
     """
     return min(2**24, 2 ** (np.finfo(dtype).nmant + 1)) if dtype.kind == "f" else 2**24
 
 
 PRINTED_EXACTLY = 1e100
-"""Reals below this are printed exactly by SQLite's `%!.17g`; of 400,000 random ones some from 1e102 on were not."""
+"""SQLite's `%!.17g` prints reals below this exactly; of 400,000 random reals, some from 1e102 on were not exact."""
 
 
 def _numbers(text: str | None, dtype: np.dtype[Any]) -> npt.NDArray[Any] | None:
-    """Integers as int64, reals as float64; None where both are mixed and the one type would not do for all.
+    """Integers as int64, reals as float64; None if both are mixed and one type does not suit all.
 
     Integers must be exact in the dtype and reals are rounded to it (`rowfeed.values.numbers`): so both may be read as
-    reals as long as all of them are small enough for any integer to be exact.
+    reals if all of them are so small that every integer is exact.
     """
     points = text.count(".") if text else 0
     if not text or not points:
@@ -199,7 +199,7 @@ def _numbers(text: str | None, dtype: np.dtype[Any]) -> npt.NDArray[Any] | None:
 
 
 def parse(text: str | None, dtype: type[np.generic]) -> npt.NDArray[Any] | None:
-    """Numbers separated by commas; None for reals (a point, or `Inf`) where integers are wanted."""
+    """Numbers separated by commas; None for reals (a point, or `Inf`) if integers are wanted."""
     if text is None:
         return np.empty(0, dtype)
     if dtype is np.int64 and ("." in text or "I" in text):

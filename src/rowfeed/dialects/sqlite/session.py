@@ -3,8 +3,8 @@
 Each row costs SQLite a few calls inside its own engine and Python nothing: the whole request is one result row, and
 the interpreter lock is free while SQLite works. Cells are folded with the sample into one integer.
 
-Why not Arrow through ADBC, whose driver brings a SQLite of its own: two copies of SQLite in one process break the
-file locks of each other, and a database that this process writes at the same time can be corrupted.
+Arrow through ADBC is not used, since its driver has its own copy of SQLite. Two copies of SQLite in one process break
+each other's file locks, and a database that this process writes at the same time can be corrupted.
 Source: "How To Corrupt An SQLite Database File", section 2.2.1, sqlite.org/howtocorrupt.html.
 """
 
@@ -50,17 +50,17 @@ from rowfeed.values.ids import IdKind, Ids, objects_of, within_int64
 from rowfeed.values.kinds import ValueKind
 
 IDS_PER_PART = 1_000_000
-"""Ids that are one text at one time: about 20 MB, where SQLite ends at 1 GB."""
+"""The most ids in one text: about 20 MB, while SQLite's limit is 1 GB."""
 
 PlacesAndNumbers: TypeAlias = "tuple[npt.NDArray[np.int64], list[npt.NDArray[Any]]]"
-"""Where rows go, and each value column as int64 or float64."""
+"""The places of rows, and each value column as int64 or float64."""
 
 PROBED_SAMPLES = 512
-"""Samples of a first request that are read column by column, to learn how the others can be packed."""
+"""Samples of a first request that are read column by column, to learn the packing of the others."""
 
 SKIP_FROM = 32
-"""From so many rows a sample on, going from id to id beats reading them all: measured, 100,000 ids of 50 rows in 0.45
-of the time; 500,000 of 5 in 1.9 times."""
+"""From this many rows a sample on, going from id to id beats reading all rows. Measured: 100,000 ids of 50 rows take
+0.45 of the time; 500,000 ids of 5 rows take 1.9 times as long."""
 
 
 class Session(Writing, generic.Session):
@@ -98,8 +98,8 @@ class Session(Writing, generic.Session):
 
     @classmethod
     def failure(cls, error: BaseException) -> Failure:
-        """A file that another process holds is free in a moment."""
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # without what makes it extended
+        """See the generic session. A file that another process holds is soon free."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # without the bits of extended codes
         return Failure.TRANSIENT if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) else Failure.PERMANENT
 
     @classmethod
@@ -116,12 +116,12 @@ class Session(Writing, generic.Session):
         return column.collate("BINARY")
 
     def sample_ids(self, source: Source, column: str) -> Ids:
-        """Integers in parts of one aggregate each: no object is made for an id."""
+        """As in the generic session, but integers come in parts of one aggregate each: no object is made for an id."""
         if self._plain_rows or self.sample_kind(source, column) is not IdKind.INTEGERS:
             return super().sample_ids(source, column)
         parts, last, rest = [np.empty(0, np.int64)], None, source
         if source.bounds is not None and source.bounds[1] is not None:
-            # Of two lower bounds SQLite looks up the first alone, and passes what lies between them at every step.
+            # Of two lower bounds SQLite looks up only the first, and reads all rows between them at every step.
             last, rest = source.bounds[1] - 1, replace(source, bounds=(column, None, source.bounds[2]))
         skips = self._skips(rest, column, SKIP_FROM)
         all_ids = rest.select({"sample": column}).subquery("i").c.sample
@@ -164,7 +164,7 @@ class Session(Writing, generic.Session):
         return bool(self._connection.exec_driver_sql(query).scalar())
 
     def _declared(self, selection: Selection) -> list[str]:
-        """The declared type of each value column; empty where it has none, or is one of a selectable."""
+        """The declared type of each value column; empty if it has none, or is a column of a selectable."""
         if selection not in self._types:
             declared: dict[str, str] = {}
             if selection.source.name is not None:
@@ -176,14 +176,14 @@ class Session(Writing, generic.Session):
         return self._types[selection]
 
     def _signed_zeros(self, selection: Selection) -> list[bool]:
-        """Which value columns can hold -0.0, which SQLite prints as 0.0: those without a declared type.
+        """Whether each value column can hold -0.0, which SQLite prints as 0.0: only without a declared type.
 
-        A column of any other type stores it as the integer 0, and text is no number.
+        A column of any other type stores it as the integer 0, and text is not a number.
         """
         return [not kind or "BLOB" in kind for kind in self._declared(selection)]
 
     def _packing(self, selection: Selection) -> Packing | None:
-        """What is known of the values; None where a column may hold text that looks like a number, or NULL a value."""
+        """The packing of the values; None if a column may hold text that looks like a number, or a NULL is a value."""
         if selection not in self._packings:
             limits = [whole_limit(value.dtype) for value in selection.values]
             numeric = all(map(holds_numbers, self._declared(selection))) and selection.null != "fill"
@@ -212,7 +212,7 @@ class Session(Writing, generic.Session):
             packing.learn(found[1])
 
     def _read_packed(self, request: Request, packing: Packing) -> PlacesAndNumbers | None:
-        """Several columns as one integer; None where a row is not as those of earlier requests."""
+        """Several columns as one integer; None if a row is not like those of earlier requests."""
         inside, place = _place(request.selection)
         places = (int(request.ids[-1]) - int(request.ids[0]) + 1) * request.selection.cells
         packs = map(sa.func.group_concat, packing.expressions(inside, place, places))
@@ -221,7 +221,7 @@ class Session(Writing, generic.Session):
         return packing.unpacked(packed, places) if len(packed) == len(texts) else None
 
     def _read_apart(self, request: Request) -> PlacesAndNumbers | None:
-        """Each column by itself; None where a row must be looked at."""
+        """Each column by itself; None if a row must be read as a plain row."""
         signed = self._signed_zeros(request.selection)
         query = aggregate(request.selection, signed, *_place(request.selection))
         rows, text, *texts = self._one_row(request, query)
@@ -242,7 +242,7 @@ class Session(Writing, generic.Session):
         query, bound = wanted(aggregate(selection, signed, *cell_of(selection), names), request)
         found = self._execute(query.group_by(self._bytewise(names)), bound)
         position = {name: index for index, name in enumerate(request.ids.tolist())}
-        groups: list[Any] = [group for group in found if group[0] in position]  # a loose collation lets others through
+        groups: list[Any] = [group for group in found if group[0] in position]  # a loose collation lets others in
         if any(None in group[2:] for group in groups):
             return None
         counts = [group[1] for group in groups]
@@ -253,8 +253,47 @@ class Session(Writing, generic.Session):
             return None
         return converted(request, sample, cell, numbers)
 
+    def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """NaN (it becomes NULL), -0.0 (it becomes 0.0), and integers above 2^63 - 1."""
+        if values.dtype.kind == "f":
+            return np.asarray(np.isnan(values) | ((values == 0) & np.signbit(values)))
+        if values.dtype.kind == "u":
+            return np.asarray(values > np.iinfo(np.int64).max)
+        return super().unstorable(values)
+
+    def key_type(self, ids: Ids, kind: IdKind) -> Any:
+        if ids.dtype == np.uint64:
+            raise DataError(
+                f"expected ids that sqlite stores unchanged, below 2^63; got {ids.max()} among ids. Pass text ids."
+            )
+        return super().key_type(ids, kind)
+
+    def value_objects(self, values: npt.NDArray[Any]) -> list[Any]:
+        """Dates as the text that SQLite's own functions understand."""
+        objects = super().value_objects(values)
+        if values.dtype.kind != "M":
+            return objects
+        return [str(day) if type(day) is date else day.isoformat(" ", "microseconds") for day in objects]
+
+    def clock_objects(self, times: Sequence[timedelta]) -> list[Any]:
+        return [clock(elapsed) for elapsed in times]
+
+    def table_options(self) -> dict[str, Any]:
+        return {"sqlite_with_rowid": False}
+
+    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
+        statement = str(table.insert().compile(dialect=self._connection.dialect))
+        rows = list(zip(*columns, strict=True))
+        if rows:
+            self._connection.exec_driver_sql(statement, rows)
+
+    def _transaction(self) -> AbstractContextManager[Any]:
+        transaction = self._connection.begin()
+        self._connection.exec_driver_sql("BEGIN IMMEDIATE")  # the driver begins no transaction for CREATE TABLE
+        return transaction
+
     def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
-        """From SQLite itself, which knows unnamed UNIQUE columns and the rowid, and tells partial indexes apart."""
+        """From SQLite's own catalogue: it has unnamed UNIQUE columns and the rowid, and marks partial indexes."""
         found = set(inspector.get_pk_constraint(table, schema=schema)["constrained_columns"][:1])
         query = (
             "SELECT c.name FROM pragma_index_list(?1, ?2) AS i JOIN pragma_index_info(i.name, ?2) AS c "
@@ -268,6 +307,6 @@ FIRST = "rowfeed_first"
 
 
 def _place(selection: Selection) -> tuple[sa.ColumnElement[bool] | None, sa.ColumnElement[Any]]:
-    """Whether a row has a place, and which."""
+    """Whether a row has a place, and the place."""
     inside, cell = cell_of(selection)
     return inside, (selection.subquery.c.sample - sa.bindparam(FIRST)) * number(selection.cells) + cell
