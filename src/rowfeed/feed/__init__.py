@@ -1,1 +1,1 @@
-"""What training iterates over: puts the other folders together."""
+"""The feed that training iterates over. Joins the other folders."""

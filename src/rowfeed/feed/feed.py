@@ -1,4 +1,4 @@
-"""`Feed`: what training iterates over. Composes the other rooms; does nothing itself."""
+"""`Feed`: the batches that training iterates over. Joins the other modules, and does no work itself."""
 
 from __future__ import annotations
 
@@ -38,43 +38,44 @@ class Feed:
     """Batches of samples from a database, in a reproducible order, in bounded memory.
 
     Each sample comes exactly once per epoch. The order is a function of the seed, the epoch, the sample ids,
-    `batch_size`, `shuffle` and the window (`rowfeed.plan.order` tells it in full); threads, connections and the engine
+    `batch_size`, `shuffle` and the window (`rowfeed.plan.order` has the full rule). Threads, connections and the engine
     cannot change it.
 
-    How it works: the epoch is cut into windows; each window's samples, drawn in random blocks from the whole table,
-    are read by a few queries on `connections` connections, and every sample is written straight into its shuffled
-    slot. While one window is cut into batches, the next is read.
+    How it works: the epoch is cut into windows. The samples of a window are drawn in random blocks from the whole
+    table. A few queries on `connections` connections read them, and every sample is written straight into its shuffled
+    slot. While one window is cut into batches, the next window is read.
 
     Args:
-        db: Where the data is: `rowfeed.connect(url)`.
+        db: The database: `rowfeed.connect(url)`.
         x: A layout, or a dict of layouts for several inputs. Equal layouts are read once.
-        y: Likewise, for targets. None: batches are `x` alone.
-        sample_weight: Likewise, for weights; needs `y`.
-        samples: Which samples. None: the distinct sample ids of `x`'s tables. A sequence or array of ids: exactly
-            those; one without rows is a sample all the same. `rowfeed.Samples(table, column)`: another table's key.
-            Ids are integers, text, `uuid.UUID` or `bytes` objects; the latter two also as `str(uuid)` and `.hex()`.
+        y: The same for targets. None: batches are only `x`.
+        sample_weight: The same for weights; needs `y`.
+        samples: The samples of the feed. None: the distinct sample ids of `x`'s tables. A sequence or array of ids:
+            exactly these; an id without rows is a sample too. `rowfeed.Samples(table, column)`: another table's key.
+            Ids are integers, text, `uuid.UUID` or `bytes` objects; the last two also as `str(uuid)` and `.hex()`.
         batch_size: Samples in a batch.
         shuffle: True: a new order each epoch. False: ascending sample ids.
         seed: Any integer; the order of epoch e depends on (seed, e).
-        last_batch: What happens to samples that do not fill a batch: `keep` a smaller batch, `drop` them, or `pad`
-            with `fill`: batches are then `(x, y, sample_weight)`, where padding weighs 0 and the real rows of that
+        last_batch: How to treat samples that do not fill a batch: `keep` a smaller batch, `drop` them, or `pad` with
+            `fill`. With `pad`, batches are `(x, y, sample_weight)`: padding weighs 0, and the real rows of the padded
             batch weigh batch_size / real rows, so that a mean over the batch is the mean over the real rows.
         transform: `transform(batch, rng) -> batch`, run on each batch. `rng` is a `numpy.random.Generator` that
-            depends on (seed, epoch, batch number) alone.
-        memory_bytes: What a running epoch may hold in memory: a quarter each for the window in use, the window
-            being read, rows on their way, and batches. With `shuffle`, the size of the window is part of the order.
-        connections: Database connections, at most.
+            depends only on (seed, epoch, batch number).
+        memory_bytes: The bytes that a running epoch may hold in memory: a quarter each for the window in use, the
+            window that is being read, rows in transit, and batches. With `shuffle`, the size of the window is part of
+            the order.
+        connections: The most database connections.
 
     Raises:
         ArgumentError: An argument cannot be right.
-        SchemaError: A table or column is not there, or an epoch would scan more than `max_scanned_rows`
-            of `rowfeed.connect`.
-        DataError: There is not a single sample, or a sample id is NULL.
+        SchemaError: A table or column is missing, or an epoch would scan more than `max_scanned_rows` of
+            `rowfeed.connect`.
+        DataError: There is no sample, or a sample id is NULL.
         DatabaseError: The database refused or failed.
 
     Cost:
-        Creating a feed lists the sample ids: one query, 8 bytes a sample. An epoch adds 4 bytes a block. Where an index
-        is missing, the rows of the table are counted and one sample is read, once.
+        Creating a feed lists the sample ids: one query, 8 bytes a sample. An epoch adds 4 bytes a block. If an index is
+        missing, the rows of the table are counted and one sample is read, once.
 
     Example:
         ```python
@@ -144,7 +145,7 @@ class Feed:
         self._stream = Stream(options.address, ids, plan, structure, reads, connections, options.transform, counters)
 
     def _read(self, layout: Layout, connections: int) -> Read:
-        """What requests for a layout are like. The connections share the memory for rows on their way, and the rate."""
+        """The way to read a layout. The connections share the memory for rows in transit, and the rate."""
         selection, scan = self._survey.selections[layout], self._survey.scans.get(layout)
         room = self._options.memory_bytes // 4 // connections
         if scan is not None:
@@ -153,7 +154,7 @@ class Feed:
         return Read(layout, selection, RequestSize(room, selection, rate))
 
     def _refuse_samples_too_large(self) -> None:
-        """For samples of which the memory does not hold a batch."""
+        """Refuse samples so large that the memory does not hold a batch."""
         options, structure = self._options, self._options.structure
         sample_bytes = structure.sample_bytes
         if not largest_window(options.memory_bytes, sample_bytes, options.batch_size):
@@ -172,7 +173,7 @@ class Feed:
         return len(self._stream)
 
     def __iter__(self) -> Batches:
-        """The next epoch: the first call gives epoch 0, the second epoch 1."""
+        """The next epoch: the first call gives epoch 0, the second call epoch 1."""
         epoch = self._epochs_begun
         self._epochs_begun += 1
         return self.batches(epoch)
@@ -189,10 +190,10 @@ class Feed:
         return self._stream.batches(epoch, start)
 
     def arrays(self) -> Batch:
-        """All samples in ascending order of their ids, in RAM: for small feeds. No `transform`, no padding.
+        """All samples in RAM, in ascending order of their ids, for small feeds. No `transform`, no padding.
 
         Returns:
-            Like one batch: arrays `(samples, *sample_shape)`.
+            The same structure as a batch: arrays `(samples, *sample_shape)`.
 
         Raises:
             ArgumentError: They would not fit into this machine's memory.
@@ -217,7 +218,7 @@ class Feed:
         return self._stream.ids
 
     def batch_ids(self, epoch: int, batch: int) -> Ids:
-        """The ids of the samples of a batch, in its order (padding has none)."""
+        """The sample ids of a batch, in its order. Padding has no ids."""
         if not 0 <= batch < len(self):
             raise ArgumentError(f"expected a batch in 0..{len(self) - 1}; got batch={batch!r}.")
         return self.sample_ids[self._stream.plan.epoch(epoch).batch(batch)]
@@ -227,18 +228,18 @@ class Feed:
     def split(self, *fractions: float, salt: str = "") -> tuple[Feed, ...]:
         """Cut the samples into feeds by a hash of their ids.
 
-        A sample's side depends on its id and the salt alone: it is the same on every engine, and stays when other
-        samples are added. So sizes are near the fractions, not exact. A split of a split hashes anew.
+        A sample's side depends only on its id and the salt. It is the same on every engine, and stays if other samples
+        are added. So the sizes are near the fractions, not exact. A split of a split hashes anew.
 
         Args:
             fractions: Positive, with a sum of 1: `split(0.8, 0.2)`.
-            salt: Any text; another salt, another split.
+            salt: Any text; another salt gives another split.
 
         Returns:
             A feed per fraction.
 
         Raises:
-            ArgumentError: The fractions are not as said, or one side has no sample.
+            ArgumentError: The fractions are not positive with a sum of 1, or one side has no sample.
         """
         if not fractions or not all(f > 0 for f in fractions) or abs(sum(fractions) - 1) > 1e-9:
             raise ArgumentError(
@@ -260,7 +261,7 @@ class Feed:
     def replace(self, **changes: Any) -> Feed:
         """The same feed with other arguments, for example `feed.replace(shuffle=False)`.
 
-        The samples stay, also those of one side of a split, unless `samples` or `db` is among the changes.
+        The samples stay the same, also for one side of a split, unless `samples` or `db` is among the changes.
         """
         known = [field.name for field in fields(Options)]
         unknown = next((name for name in changes if name not in known), None)
@@ -279,25 +280,25 @@ class Feed:
     # Into frameworks
 
     def to_keras(self) -> KerasFeed:
-        """For `model.fit`, `evaluate` and `predict` of Keras: see `rowfeed.keras.KerasFeed`."""
+        """The feed for `model.fit`, `evaluate` and `predict` of Keras: see `rowfeed.keras.KerasFeed`."""
         from rowfeed.keras import KerasFeed
 
         return KerasFeed(self._stream)
 
     def stats(self) -> Stats:
-        """What this feed has read since it was made, and who waited for whom."""
+        """The counters of this feed since it was made: all that it has read, and the waiting times."""
         return self._stream.counters.snapshot()
 
     def __repr__(self) -> str:
         options = self._options
         tables = ", ".join(dict.fromkeys(layout.source.label for layout in options.structure.layouts))
-        if not hasattr(self, "_stream"):  # a traceback that shows locals may meet one that could not be made
+        if not hasattr(self, "_stream"):  # a traceback that shows locals may have a feed that could not be made
             return f"<Feed of {tables}>"
         return f"<Feed of {tables}: {self.sample_ids.size:,} samples, {len(self):,} batches of {options.batch_size}>"
 
 
 def _way_out(name: str, known: Sequence[str]) -> str:
-    """For an argument that a feed does not have: the one that was meant, or where it belongs."""
+    """The remedy for an argument that a feed does not have: the intended argument, or its right place."""
     if name in signature(connect).parameters:
         return "It is one of rowfeed.connect: pass db=rowfeed.connect(…)."
     close = get_close_matches(name, known, n=1)
@@ -305,7 +306,7 @@ def _way_out(name: str, known: Sequence[str]) -> str:
 
 
 def _physical_memory() -> float:
-    """Bytes of RAM in this machine; infinite where it does not tell."""
+    """Bytes of RAM in this machine; infinite if that is unknown."""
     if not hasattr(os, "sysconf"):
         return float("inf")
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -21,7 +21,7 @@ from rowfeed.reading.batches import Transform
 
 @dataclass(frozen=True, eq=False)
 class Options:
-    """What `rowfeed.Feed` was called with; see there.
+    """The arguments of `rowfeed.Feed`; see there.
 
     Raises:
         ArgumentError: One of them cannot be right.
@@ -73,11 +73,11 @@ class Options:
 
     @property
     def address(self) -> Address:
-        """Of the server."""
+        """The address of the server."""
         return self.db._address
 
     @cached_property
     def structure(self) -> Structure:
-        """Which layout stands where in a batch."""
+        """The places of the layouts in a batch."""
         given = (place for place in (self.x, self.y, self.sample_weight) if place is not None)
         return Structure(tuple(dict(place) if isinstance(place, Mapping) else place for place in given))

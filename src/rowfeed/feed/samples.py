@@ -1,4 +1,4 @@
-"""Which samples a feed has."""
+"""The samples of a feed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Samples:
     Args:
         table: A table name, `"schema.table"`, or a SQLAlchemy selectable.
         column: The column with the ids: integers, text, UUIDs or bytes, no NULL. Repeated ids count once.
-        where: Which rows of it: SQL text, or a SQLAlchemy expression. Default: all.
+        where: The rows that count: SQL text, or a SQLAlchemy expression. Default: all.
 
     Example:
         ```python

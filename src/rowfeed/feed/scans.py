@@ -1,4 +1,4 @@
-"""Tables without an index that starts with the sample column: each request scans them whole. What that comes to."""
+"""Scans of tables without an index that starts with the sample column: each request reads the whole table."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class EpochScans:
     """The scans that an epoch of a feed takes for one layout.
 
     Args:
-        layout: Whose table lacks the index.
-        scan: What each request reads.
-        samples: Samples in a request, at most.
-        scans: How many there are.
+        layout: The layout whose table lacks the index.
+        scan: The scan of each request.
+        samples: The most samples in a request.
+        scans: The number of scans.
     """
 
     layout: Layout
@@ -46,11 +46,11 @@ def check_scans(epoch: Sequence[EpochScans], most_rows: int | None) -> None:
     """Refuse more scanned rows than an epoch may take.
 
     Args:
-        epoch: Those of each layout whose table lacks an index.
+        epoch: The scans for each layout whose table lacks an index.
         most_rows: `max_scanned_rows` of the database.
 
     Raises:
-        SchemaError: Their sum is above it.
+        SchemaError: The sum of their rows is above `most_rows`.
     """
     rows = sum(each.rows for each in epoch)
     if most_rows is None or rows <= most_rows:
@@ -67,7 +67,7 @@ def check_scans(epoch: Sequence[EpochScans], most_rows: int | None) -> None:
 
 
 def warn_of_scans(each: EpochScans) -> None:
-    """Say what is missing, and what an epoch takes without it, at the line outside of this package that got here."""
+    """Warn of a missing index and its cost per epoch. The warning points to the calling line outside this package."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals["__name__"].split(".")[0] == "rowfeed":
         level, frame = level + 1, frame.f_back

@@ -1,4 +1,4 @@
-"""What a feed asks its database when it is made: what each layout selects, which samples there are, what is missing."""
+"""A new feed's questions to its database: the selection of each layout, the samples, and missing indexes."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from rowfeed.values.ids import IdKind, Ids, check_kind, merged
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What is known of a database. Feeds that come of another one are given it, and ask for the rest alone.
+    """The known facts about a database. A feed that is made from another one gets them, and asks only for the rest.
 
     Args:
-        selections: What each layout asks for.
+        selections: The selection of each layout.
         ids: The sample ids of the feed, ascending and read-only.
-        scans: What requests read for each layout whose table lacks an index.
+        scans: The scan of a request, for each layout whose table lacks an index.
     """
 
     selections: Mapping[Layout, Selection]
@@ -36,17 +36,17 @@ class Survey:
 
 
 def survey(options: Options, ids: Ids | None, known: Survey | None, counters: Counters) -> Survey:
-    """Ask what is not known yet; nothing, and without a connection, where all is.
+    """Ask for all facts that are not known yet. If all are known, no connection is opened.
 
     Args:
-        options: Of the feed.
-        ids: The sample ids; None: those that the options say.
-        known: What was found for the feed that this one comes of.
-        counters: Are told of the requests.
+        options: The arguments of the feed.
+        ids: The sample ids; None: the ids that the options name.
+        known: The facts of the feed that this one is made from.
+        counters: The counters of the requests.
 
     Raises:
-        SchemaError: A table or column is not there, or ids are of another kind than the column's.
-        DataError: There is not a single sample, or a sample id is NULL.
+        SchemaError: A table or column is missing, or ids are of another kind than the column's.
+        DataError: There is no sample, or a sample id is NULL.
         DatabaseError: The database refused or failed.
     """
     layouts = options.structure.layouts
@@ -74,14 +74,14 @@ def survey(options: Options, ids: Ids | None, known: Survey | None, counters: Co
     return Survey({layout: selections[layout] for layout in layouts}, ids, scans)
 
 
-def _selection(layout: Layout, retrier: Retrier) -> Selection:
-    """What a layout asks for."""
-    return layout.selection(retrier.session)
+def _selection(layout: Layout, reader: Reader) -> Selection:
+    """The selection of a layout."""
+    return layout.selection(reader.session)
 
 
-def _scan(layout: Layout, request: Request, retrier: Retrier) -> Scan | None:
-    """What requests read of a table without an index; None if there is one."""
-    session = retrier.session
+def _scan(layout: Layout, request: Request, reader: Reader) -> Scan | None:
+    """The scan of a request to a table without an index; None if there is one."""
+    session = reader.session
     index = layout.missing_index(session)
     if index is None:
         return None
@@ -92,8 +92,8 @@ def _scan(layout: Layout, request: Request, retrier: Retrier) -> Scan | None:
 def _sample_ids(
     options: Options, selections: Mapping[Layout, Selection], counters: Counters, retrier: Retrier
 ) -> tuple[IdKind, Ids]:
-    """The sample ids, and what they are made of."""
-    session = retrier.session
+    """The sample ids, and their kind."""
+    session = reader.session
     connections = options.connections if options.address.throttle.limit is None else 1
     listed = partial(list_ids, session, options.address, connections, counters)
     samples, place = options.samples, options.x
@@ -116,5 +116,5 @@ def _sample_ids(
 
 
 def _kind(ids: Ids) -> IdKind:
-    """What ids are taken for, whose column is not known."""
+    """The assumed kind of ids whose column is not known."""
     return IdKind.TEXT if ids.dtype.kind == "T" else IdKind.INTEGERS

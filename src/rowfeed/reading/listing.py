@@ -1,6 +1,6 @@
-"""The sample ids of a table, in parts that several sessions list at the same time where an index finds each of them.
+"""The sample ids of a table. Several sessions list parts of them at the same time, if an index finds each part.
 
-Going through an index takes a server one core, and a feed waits for nothing else before its first batch.
+A server goes through an index on one core, and before its first batch a feed waits for this list only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rowfeed.request.source import Source
 from rowfeed.values.ids import Ids, merged
 
 LEAST_NUMBERS = 100_000
-"""From the first id to the last, for another connection to be worth opening."""
+"""The least span from the first id to the last that is worth another connection."""
 
 
 def list_ids(
@@ -24,16 +24,16 @@ def list_ids(
     """The distinct ids of a column, ascending.
 
     Args:
-        session: Lists the first part, or all.
-        address: Where further sessions are opened.
-        connections: How many sessions there may be, this one included.
-        counters: Are told of each further attempt.
+        session: The session that lists the first part, or all.
+        address: The server, for opening further sessions.
+        connections: The most sessions, including this one.
+        counters: The counters of further attempts.
         source: The rows.
         column: The column with the ids.
 
     Raises:
         DataError: One is NULL.
-        SchemaError: They are not of one kind, or of none that can be an id.
+        SchemaError: They are not of one kind, or their kind cannot be an id.
     """
     ends = session.id_ends(source, column) if connections > 1 else None
     if ends is None or ends[1] - ends[0] < LEAST_NUMBERS:
