@@ -1,4 +1,4 @@
-"""Windows cut into batches."""
+"""Batches, cut from windows."""
 
 from __future__ import annotations
 
@@ -19,38 +19,39 @@ Transform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
 
 
 COUNTED = 64
-"""Batches that are counted at a time, and the last of a window in any case: to time and count each one would cost half
-of the 1.6 µs of cutting it."""
+"""Batches that are counted at one time; the last batch of a window ends such a group. Timing and counting each batch
+would cost half of the 1.6 µs of cutting it."""
 
 
 class _Open:
-    """A window that is being cut, and which of its batches is timed next, and how many were counted."""
+    """A window that is being cut, the next of its batches to be timed, and the number of counted ones."""
 
     def __init__(self, window: Window, batch_size: int, first: int) -> None:
         self.samples, self.arrays, self.release = window.samples, window.arrays, window.release
         self.due, self.counted, self._last = first, first, (window.samples - 1) // batch_size
 
     def count(self) -> int:
-        """How many batches there are up to the one that is due, since the last was; another one is due then."""
+        """The number of batches from the last count to the batch that is due. Sets the next due batch."""
         batches, self.counted = self.due + 1 - self.counted, self.due + 1
         self.due = min(self.due + COUNTED, self._last)
         return batches
 
 
 class Batches(Iterator[Batch]):
-    """The batches of one epoch, in order. Closing it, or forgetting it, ends its threads and connections.
+    """The batches of one epoch, in order. Closing or deleting it ends its threads and connections.
 
-    Every array is the receiver's own: nothing else holds it, nothing changes it later.
+    Every array belongs to its receiver: nothing else holds it, and nothing changes it later.
 
     Args:
-        windows: Those of the epoch from the one with the batch `start` on; with `goes_on` also those of later epochs.
-        structure: What a batch is made of.
+        windows: The windows of the epoch, from the one with batch `start` on; with `goes_on` also those of later
+            epochs.
+        structure: The places of layouts in a batch.
         plan: The order.
-        epoch: Which epoch.
+        epoch: The number of the epoch.
         start: The first batch.
-        transform: Run on each batch.
-        goes_on: Whether the windows go on with the next epoch, to which `following` leads.
-        counters: Are told of the batches.
+        transform: A function that runs on each batch.
+        goes_on: Whether the windows go on with the next epoch; `following` gives its batches.
+        counters: The counters of the batches.
     """
 
     def __init__(
@@ -114,9 +115,9 @@ class Batches(Iterator[Batch]):
         return self._batch >= self._length
 
     def following(self) -> Batches:
-        """The batches of the next epoch, whose first window was being read before this epoch had ended.
+        """The batches of the next epoch. Its first window was being read before this epoch ended.
 
-        There are none where nobody wanted to go on when this epoch's last window was taken.
+        There are none if no next epoch was wanted when this epoch's last window was taken.
         """
         return Batches(
             self._windows,
@@ -130,7 +131,7 @@ class Batches(Iterator[Batch]):
         )
 
     def close(self) -> None:
-        """End the epoch here. Harmless when it has ended."""
+        """End the epoch here. Harmless if it has ended."""
         self._window = None
         self._windows.close()
 
@@ -141,7 +142,7 @@ class Batches(Iterator[Batch]):
         self.close()
 
     def _release(self) -> None:
-        """Have the memory of the window used again, of which only copies were handed out."""
+        """Release the window's memory for later windows: only copies of it were given out."""
         window, self._window = self._window, None
         if window is not None:
             window.release()
@@ -166,7 +167,7 @@ def _padded(layout: Layout, array: Array, size: int) -> Array:
 
 
 def _weighted(batch: Batch, real: int, size: int) -> Batch:
-    """Weigh padding zero, and the rest so much more that a mean over all rows is the mean over the real ones."""
+    """Weigh padding 0 and real rows more, so that the mean over all rows is the mean over the real ones."""
     x, y, *given = batch
     mask = np.zeros(size, np.float32)
     mask[:real] = size / real
@@ -180,7 +181,7 @@ def _weighted(batch: Batch, real: int, size: int) -> Batch:
 
 
 def _times(weight: Array, mask: Array, real: int) -> Array:
-    """The weights of the real rows times theirs in the mask, and 0 for padding whatever it holds."""
+    """The weights of the real rows times their values in the mask, and 0 for padding, whatever its weights."""
     product = np.zeros(weight.shape, np.result_type(weight, mask))
     product[:real] = weight[:real] * mask[0]
     return product

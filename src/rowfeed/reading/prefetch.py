@@ -1,15 +1,16 @@
 """Ordered read-ahead over several sessions. Owns its threads, and ends every one of them.
 
-Jobs come out complete and in order. While the consumer works with one, the next is being read: two are in memory.
-Each job is taken apart into tasks, which up to `connections` threads share, each with a reader of its own. There is
-one thread until the consumer waits although it does what it can; then there is one more, and so on.
+Jobs come complete and in order. While the consumer works with one job, the next job is being read: two are in memory.
+Each job is divided into tasks. Up to `connections` threads share the tasks, each with a reader of its own. There is one
+thread at first. If the consumer waits although all threads are busy, another one is started, and so on.
 
-A thread ends, and its connection with it, when nothing is left to read, when an error stops the work, when the
-consumer closes or forgets the prefetcher or the interpreter exits, and when it was idle for `IDLE_S`: so a consumer
-that stops asking, as a training step that raised, leaves nothing behind. If it asks again, threads are started again.
+A thread ends, and its connection with it, when nothing is left to read, when an error stops the work, when the consumer
+closes or deletes the prefetcher or the interpreter exits, and when it was idle for `IDLE_S`. So a consumer that stops
+asking, for example after a training step that raised, leaves nothing behind. If it asks again, threads are started
+again.
 
-With a throttle, a thread that has a task waits until its lane is free before it runs it: no query is open meanwhile,
-nor is a watchdog running, and what ends the work ends the pause. A connection does not stay for a long one.
+With a throttle, a thread waits until its lane is free before it runs a task. During this pause no query is open and no
+watchdog runs, and the end of the work ends the pause. In a long pause the connection is closed.
 """
 
 from __future__ import annotations
@@ -27,24 +28,24 @@ from rowfeed.reading.retrier import Retrier
 from rowfeed.reading.stats import Counters
 
 IDLE_S = 1.0
-"""How long a thread and its connection wait for more work."""
+"""Seconds that a thread and its connection wait for more work."""
 
 KEPT_S = 10.0
-"""A pause that is longer than that is made without a connection."""
+"""Seconds: in a longer pause, the connection is closed."""
 
 OPEN_JOBS = 2
-"""The job in the consumer's hands and the one being read."""
+"""The job that the consumer has, and the one that is being read."""
 
 
-Task: TypeAlias = Callable[[Retrier], Cost | None]
-"""To be called with a reader, which has a session if it asks for one; says what it cost the server, if anything."""
+Task: TypeAlias = Callable[[Reader], Cost | None]
+"""A function of a reader, which has a session if the task asks for one. Returns its cost to the server, if any."""
 
 
 class Job(Protocol):
-    """Work that falls into tasks."""
+    """Work that is divided into tasks."""
 
     def take(self) -> Task | None:
-        """The next task; None when all were taken. Called under a lock."""
+        """The next task; None if all were taken. Called under a lock."""
 
 
 J = TypeVar("J", bound=Job)
@@ -54,11 +55,11 @@ class Prefetcher(Generic[J]):
     """Yields each job when all of its tasks are done, in order.
 
     Args:
-        jobs: The jobs; the next is drawn when there is room for it, on a reading thread.
-        make_reader: Makes what a thread runs its tasks with.
-        connections: How many threads and sessions there are, at most.
-        counters: Are told who waited how long for whom.
-        throttle: Says when a task may run. None: at once.
+        jobs: The jobs; the next one is drawn when memory allows, on a reading thread.
+        make_reader: Makes the reader of a thread's tasks.
+        connections: The most threads and sessions.
+        counters: The counters of waiting times.
+        throttle: The limit that decides when a task may run. None: at once.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Prefetcher(Generic[J]):
 
 
 class _Progress(Generic[J]):
-    """A job, how many of its tasks run, whether all were taken, and what went wrong."""
+    """A job, the number of its running tasks, whether all tasks were taken, and its error."""
 
     def __init__(self, job: J) -> None:
         self.job = job
@@ -106,7 +107,7 @@ class _Progress(Generic[J]):
 
 
 class _Work(Generic[J]):
-    """What consumer and threads share. The prefetcher is not part of it, so that it can be collected."""
+    """The state that consumer and threads share. The prefetcher is not part of it, so that it can be collected."""
 
     def __init__(
         self,
@@ -130,7 +131,7 @@ class _Work(Generic[J]):
     # The consumer's side
 
     def next_job(self) -> J | None:
-        """Give back the job in hand and wait for the next; None after the last."""
+        """Return the current job and wait for the next; None after the last."""
         with self._changed:
             self._held = 0
             self._changed.notify_all()
@@ -141,7 +142,7 @@ class _Work(Generic[J]):
                         raise progress.error
                     self._held = 1
                     self._counters.add(windows=1)
-                    if not self._threads:  # they were idle for long: what follows is read ahead all the same
+                    if not self._threads:  # all ended while idle; read ahead for the next job all the same
                         self._start_thread()
                     return progress.job
                 if self._jobs is None and not self._open:
@@ -160,7 +161,7 @@ class _Work(Generic[J]):
             self._counters.add(**{counter: time.perf_counter() - began})
 
     def _start_thread(self) -> None:
-        """One more, where the consumer waits and those there are have left something to take."""
+        """Start one more thread, if the consumer waits and the other threads have left a task."""
         left = any(not progress.taken for progress in self._open)
         more = self._jobs is not None and len(self._open) + self._held < OPEN_JOBS
         if (left or more) and len(self._threads) < self._connections:
@@ -170,7 +171,7 @@ class _Work(Generic[J]):
             thread.start()
 
     def stop(self) -> None:
-        """End all threads. On one of them, where the garbage collector may call this, do not wait for the others."""
+        """End all threads. The garbage collector may call this on one of them; then do not wait for the others."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -198,11 +199,11 @@ class _Work(Generic[J]):
                         cost = retrier.run(task)
                         if isinstance(cost, Cost):
                             lane.spend(cost)
-                except BaseException as raised:  # whatever it is, it belongs to the consumer
+                except BaseException as raised:  # every kind of error belongs to the consumer
                     error = raised
                 del task, taken
                 taken = self._finish(progress, error)
-                del progress, error  # a thread that waits holds no job
+                del progress, error  # a waiting thread must hold no job
                 taken = taken or self._next_task()
         finally:
             self._throttle.leave(lane)
@@ -211,8 +212,8 @@ class _Work(Generic[J]):
                 del self._threads[threading.current_thread()]
                 self._changed.notify_all()
 
-    def _paused(self, progress: _Progress[J], lane: Lane, retrier: Retrier) -> bool:
-        """Wait until the lane is free; False, and at once, where the task is of no more use."""
+    def _paused(self, progress: _Progress[J], lane: Lane, reader: Reader) -> bool:
+        """Wait until the lane is free; False, at once, if the task is no longer needed."""
         if lane.pause_s() > KEPT_S:
             retrier.close()
         with self._changed:
@@ -222,7 +223,7 @@ class _Work(Generic[J]):
         return useful
 
     def _next_task(self) -> tuple[_Progress[J], Task] | None:
-        """Take a task, or wait for one; None when this thread should end."""
+        """Take a task, or wait for one; None if this thread should end."""
         with self._changed:
             while not self._stopped:
                 taken = self._take_next()
@@ -234,7 +235,7 @@ class _Work(Generic[J]):
         return None
 
     def _take_next(self) -> tuple[_Progress[J], Task] | None:
-        """Take a task, if there is one; an error of the jobs themselves is the consumer's."""
+        """Take a task, if there is one; the consumer gets an error of the jobs themselves."""
         if self._stopped:
             return None
         try:
@@ -269,7 +270,7 @@ class _Work(Generic[J]):
         return self._take()
 
     def _finish(self, progress: _Progress[J], error: BaseException | None) -> tuple[_Progress[J], Task] | None:
-        """Note how a task ended, and take the next before the consumer can see that there is one."""
+        """Note the end of a task, and take the next one before the consumer can see it."""
         with self._changed:
             progress.running -= 1
             progress.error = progress.error or error

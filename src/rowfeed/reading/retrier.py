@@ -1,13 +1,12 @@
-"""One session at a time, opened when a task asks for it and again when it broke; no request waits without an end.
+"""One session at a time, opened when a task asks for it, and again after it broke. No request waits forever.
 
-A request that fails for a reason that may pass (a server restarts, a connection is cut; its dialect says which errors
-these are) is made again on a new connection: that request alone, since a request that failed has delivered nothing.
-The pauses between the attempts double from `FIRST_PAUSE_S` to `LONGEST_PAUSE_S`, each shortened by up to a half at
-random so that many readers do not come back at the same moment. `retry_s` after the first failure no further attempt
-is made.
+A request that fails for a passing reason (a server restarts, a connection is cut; its dialect knows these errors) is
+repeated on a new connection. Only this request is repeated, since a failed request has delivered nothing. The pauses
+between the attempts double from `FIRST_PAUSE_S` to `LONGEST_PAUSE_S`, each shortened by up to a half at random so that
+many readers do not come back at the same moment. After `retry_s` from the first failure, no further attempt is made.
 
-A connection whose network is silent while it still acknowledges keeps no time-out of a driver. So a watchdog shuts the
-connection down when a request took `timeout_s`.
+A driver's time-out fails if a network is silent but still acknowledges. So a watchdog shuts the connection down when a
+request has taken `timeout_s`.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ LONGEST_PAUSE_S = 5.0
 T = TypeVar("T")
 
 _log = logging.getLogger("rowfeed")
-_chance = SystemRandom()  # no state that a seed of the user's would change, or that would change the user's
+_chance = SystemRandom()  # independent of the user's seeds and random state
 
 
 class Retrier:
@@ -41,10 +40,10 @@ class Retrier:
     Only `interrupt` may be called from another.
 
     Args:
-        address: Where to connect.
-        patient: Whether the first connection is tried again too. False: a server that is not there is an error at
-            once, as a mistyped host should be.
-        counters: Are told of each further attempt.
+        address: The server.
+        patient: Whether the first connection is tried again too. False: a missing server is an error at once, as it
+            should be for a mistyped host.
+        counters: The counters of further attempts.
     """
 
     def __init__(self, address: Address, *, patient: bool = True, counters: Counters | None = None) -> None:
@@ -63,7 +62,7 @@ class Retrier:
 
     @property
     def session(self) -> Session:
-        """For a running task: the session, opened if there is none. From then on the task may take `timeout_s`."""
+        """The session for a running task, opened if there is none. From then on the task may take `timeout_s`."""
         self._refuse_if_interrupted()
         if self._session is None:
             self._session = open_session(self._address)
@@ -72,14 +71,14 @@ class Retrier:
         self._watchdog.watch(self._session)
         return self._session
 
-    def run(self, task: Callable[[Retrier], T]) -> T:
-        """The result of a task, after as many attempts as it takes.
+    def run(self, task: Callable[[Reader], T]) -> T:
+        """The result of a task, after as many attempts as necessary.
 
         Args:
-            task: Called with this reader, again from its beginning after a failure that may pass.
+            task: Called with this reader; again from its beginning after a passing failure.
 
         Raises:
-            DatabaseError: It fails for good, or still after `retry_s`.
+            DatabaseError: It fails permanently, or still fails after `retry_s`.
         """
         attempts, first_failure, retry_s = 0, 0.0, self._address.retry_s
         while True:
@@ -146,7 +145,7 @@ class Retrier:
 
 
 class Watchdog:
-    """Shuts a session down when `timeout_s` have passed since it was first watched."""
+    """Shuts a session down when `timeout_s` have passed since `watch` was first called."""
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
@@ -155,18 +154,18 @@ class Watchdog:
 
     @property
     def has_bitten(self) -> bool:
-        """Whether it did."""
+        """Whether it has shut the session down."""
         return self._bitten.is_set()
 
     def watch(self, session: Session) -> None:
-        """Begin, unless it has begun."""
+        """Begin to watch, unless it has begun."""
         if self._timer is None:
             self._timer = threading.Timer(self._timeout_s, self._bite, (session,))
             self._timer.name, self._timer.daemon = "rowfeed-watchdog", True
             self._timer.start()
 
     def end(self) -> None:
-        """Let go of the session."""
+        """Release the session."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer.join()
@@ -176,6 +175,6 @@ class Watchdog:
         session.interrupt()
 
 
-def retry_pause_s(attempts: int) -> float:
-    """How long to wait after so many failed attempts."""
+def pause_s(attempts: int) -> float:
+    """Seconds to wait after a number of failed attempts."""
     return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(attempts - 1, 30)) * _chance.uniform(0.5, 1.0)

@@ -1,4 +1,4 @@
-"""How many samples a request may have."""
+"""The number of samples in a request."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ from dataclasses import dataclass
 from rowfeed.request.selection import Selection
 
 ROW_BYTES = 64
-"""What a row on its way takes as text and as columns, without its values."""
+"""Bytes of a row in transit, as text and as columns, without its values."""
 
 VALUE_BYTES = 32
-"""What each of its values takes more; of text and bytes, beside what they are long."""
+"""Additional bytes for each value; for text and bytes, their lengths come on top."""
 
 FIRST_WIDTH = 1_024
-"""How long a text, or bytes, is taken to be until a request has told."""
+"""The assumed length of text or bytes before the first request."""
 
 FIRST_ROWS = 32_768
 """Rows of the first request, before anything is known of the engine's speed."""
 
 TARGET_S = 0.15
-"""How long a request should take: long beside what a query costs in itself, short for the server."""
+"""Seconds that a request should take: long against the fixed cost of a query, short for the server."""
 
 GROWTH = 4.0
-"""How much larger than the last a request may be, at most."""
+"""The most by which a request may exceed the last one, as a factor."""
 
 MAX_SAMPLES = 65_536
-"""Samples in a request, at most."""
+"""The most samples in a request."""
 
 MAX_SCANNED = 2**23
-"""Rows of the answer to a request that scans, at most: engines have limits of 1 GB, and queries one of time."""
+"""The most rows in the answer to a request that scans: engines have limits of 1 GB, and queries have a time limit."""
 
 SPARE = 1.25
-"""How much fuller than those before a request may come."""
+"""The factor by which a request may be fuller than those before."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a request reads of a table without an index that starts with the sample column: all of it.
+    """The scan of a request to a table without an index that starts with the sample column: it reads the whole table.
 
     Args:
-        index: The CREATE INDEX that is missing.
-        rows: Of the table.
-        rows_per_sample: Of those, on average.
-        most_ids: How many samples a single statement may ask for.
+        index: The CREATE INDEX for the missing index.
+        rows: The rows of the table.
+        rows_per_sample: The rows of a sample, on average.
+        most_ids: The number of samples that one statement may ask for.
     """
 
     index: str
@@ -53,12 +53,12 @@ class Scan:
 
 
 class _Size:
-    """How many samples a request may have: so many that their rows are as many as it may have.
+    """The number of samples in a request, from the number of rows that it may have.
 
     Args:
-        memory_bytes: The share of the memory for rows on their way.
+        memory_bytes: The part of the memory for rows in transit.
         selection: What is asked for.
-        rows_per_sample: What a sample is taken to have until a request has told; then it is the fullest so far.
+        rows_per_sample: The assumed rows of a sample before the first request; then the fullest request so far counts.
     """
 
     def __init__(self, memory_bytes: int, selection: Selection, rows_per_sample: float) -> None:
@@ -85,10 +85,10 @@ class _Size:
         """Learn from a request.
 
         Args:
-            samples: That it asked for.
-            rows: That came.
-            value_bytes: Of all of their values.
-            seconds: That it took.
+            samples: The samples that it asked for.
+            rows: The rows that came.
+            value_bytes: The bytes of all their values.
+            seconds: Its duration.
         """
         fullness = SPARE * max(rows, 1) / samples
         self._rows_per_sample = max(self._rows_per_sample, fullness) if self._seen else fullness
@@ -99,15 +99,15 @@ class _Size:
 
 
 class RequestSize(_Size):
-    """How many samples a request may have: its rows fit in a share of the memory, and take about `TARGET_S`.
+    """The number of samples in a request whose rows fit into a part of the memory, and take about `TARGET_S`.
 
-    The first request assumes that every cell has a row; later ones go by the fullest request so far, and by how fast
-    the last ones were.
+    The first request assumes that every cell has a row; later requests depend on the fullest request so far, and on the
+    speed of the last ones.
 
     Args:
         memory_bytes: The share of the memory.
         selection: What is asked for.
-        most_rows: No request is to have more, but for those of one sample.
+        most_rows: The most rows of a request, except for requests of one sample.
     """
 
     def __init__(self, memory_bytes: int, selection: Selection, most_rows: float = math.inf) -> None:
@@ -126,20 +126,20 @@ class RequestSize(_Size):
     def observe(self, samples: int, rows: int, value_bytes: int, seconds: float) -> None:
         before = self.rows
         super().observe(samples, rows, value_bytes, seconds)
-        if rows >= before / 4:  # a small one tells of the cost of a query, not of its rows
+        if rows >= before / 4:  # a small one shows the cost of a query, not of its rows
             wanted = rows * min(GROWTH, TARGET_S / max(seconds, 1e-6))
             self._fast_rows = max(1, before / GROWTH, wanted)
 
 
 class ScanSize(_Size):
-    """How many samples a request may have that scans its table: all that memory and a statement hold.
+    """The number of samples in a request that scans its table: as many as memory and a statement hold.
 
-    If not all of the table's rows fit, samples are taken for average ones until requests have told.
+    If not all of the table's rows fit, samples are assumed to be average until requests have shown their rows.
 
     Args:
         memory_bytes: The share of the memory.
         selection: What is asked for.
-        scan: The table.
+        scan: The scan of the table.
     """
 
     def __init__(self, memory_bytes: int, selection: Selection, scan: Scan) -> None:
@@ -157,10 +157,10 @@ class ScanSize(_Size):
 
 
 def row_bytes(selection: Selection, width: float = 0.0) -> float:
-    """Bytes that a row takes on its way, as text and as columns.
+    """Bytes of a row in transit, as text and as columns.
 
     Args:
-        selection: What is read.
-        width: Of its text and bytes, together; held twice, as objects and as a column.
+        selection: The selection.
+        width: The bytes of its text and bytes, together; held twice, as objects and as a column.
     """
     return ROW_BYTES + VALUE_BYTES * len(selection.values) + 2 * width

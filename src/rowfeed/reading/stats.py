@@ -1,4 +1,4 @@
-"""What a feed has done so far: counters that reading threads add to, and snapshots of them."""
+"""The counters of a feed's work, which reading threads add to, and snapshots of them."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True)
 class Stats:
-    """What a feed has read, and who waited for whom. Made by `Feed.stats`.
+    """The counters of a feed: all that it has read, and the waiting times. Made by `Feed.stats`.
 
-    The difference of two snapshots is what happened between them: `feed.stats() - before`. Differences add up.
+    The difference of two snapshots counts the time between them: `feed.stats() - before`. Differences add up.
 
     Args:
-        windows: Windows that were read to their end.
-        requests: Requests that were answered: a query each, or a few where a statement would have been too long.
-        retries: Requests that were made again after a failure.
+        windows: Windows that were read completely.
+        requests: Requests that were answered: one query each, or a few if a statement would be too long.
+        retries: Requests that were repeated after a failure.
         samples: Samples in the answered requests, summed over layouts.
         rows: Rows of the answers.
-        bytes: Of the answers as columns: numbers of samples and cells, and values.
+        bytes: Bytes of the answers as columns: numbers of samples and cells, and values.
         query_s: Seconds from asking the database to having columns, summed over connections.
-        query_cpu_s: CPU seconds of the reading threads among them: decoding, and what an engine inside the process
-            does on the thread that asks it.
+        query_cpu_s: CPU seconds of the reading threads in this time: decoding, and the work of an engine inside the
+            process on the thread that asks it.
         scatter_s: Seconds of putting columns into windows, summed over connections.
-        batches: Batches that were handed out, counted some at a time, and exactly at the end of each window.
-        cut_s: Seconds of cutting them out of their windows, without the transform: one of those that are counted at a
-            time is timed, and stands for them.
+        batches: Batches that were given out, counted in groups, and exact at the end of each window.
+        cut_s: Seconds of cutting them out of their windows, without the transform. One batch of each group is timed,
+            and stands for the others.
         transform_s: Seconds of their `transform`.
-        training_waited_s: Seconds that whoever iterates waited for a window. Cutting and the transform come on top.
-        readers_waited_s: Seconds that reading threads waited for room in memory, summed over them.
+        training_waited_s: Seconds that the iterating thread waited for a window. Cutting and the transform come on top.
+        readers_waited_s: Seconds that reading threads waited for free memory, summed over them.
         throttled_s: Seconds that reading threads paused for `throttle`, summed over them.
     """
 
@@ -63,7 +63,7 @@ class Counters:
         self._values: dict[str, float] = {f.name: 0 for f in fields(Stats)}
 
     def __reduce__(self) -> tuple[type[Counters], tuple[()]]:
-        return Counters, ()  # a feed in another process counts what it does there
+        return Counters, ()  # a feed in another process counts its own work
 
     def add(self, **amounts: float) -> None:
         """Add to counters, by the names of `Stats`."""
@@ -72,6 +72,6 @@ class Counters:
                 self._values[name] += amount
 
     def snapshot(self) -> Stats:
-        """What they are now."""
+        """The present counters."""
         with self._lock:
             return Stats(**self._values)  # type: ignore[arg-type]

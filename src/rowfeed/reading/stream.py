@@ -1,4 +1,4 @@
-"""The batches of a feed, epoch after epoch: all that front ends know of it."""
+"""The batches of a feed, epoch after epoch. Front ends know nothing else of it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Stream:
     """Reads windows ahead and cuts them into batches, in the order of a plan.
 
     Args:
-        address: Where to read.
+        address: The server.
         ids: All sample ids, ascending.
         plan: Their order.
-        structure: What a batch is made of.
-        reads: The different layouts, and how each is read.
-        connections: How many sessions share the work, at most.
-        transform: Run on each batch.
-        counters: Are told what was read, and who waited for whom.
+        structure: The places of layouts in a batch.
+        reads: The different layouts, each with its way of reading.
+        connections: The most sessions that share the work.
+        transform: A function that runs on each batch.
+        counters: The counters of the feed.
     """
 
     address: Address
@@ -55,7 +55,7 @@ class Stream:
         return self._cut(self._windows(epoch, start, Spare()), epoch, start)
 
     def running(self, epoch: int, start: int, go_on: Callable[[], bool]) -> Batches:
-        """As `batches`, and while its last window is used, the first of the next epoch is read.
+        """Like `batches`; but while its last window is used, the first window of the next epoch is read.
 
         Args:
             epoch: The epoch to begin with.

@@ -1,4 +1,4 @@
-"""Reading a window: which requests it takes, and one request on one session."""
+"""Reading a window: its requests, and one request on one session."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rowfeed.values.kinds import size_of
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """A layout, what it asks for, and in which portions; where no index helps, also what each of them scans."""
+    """A layout, its selection, and the size of its requests; without an index also the scan of each request."""
 
     layout: Layout
     selection: Selection
@@ -31,17 +31,17 @@ class Read:
 
 
 class Spare:
-    """Arrays of windows that were cut up, to be filled again: new memory from the system takes four times as long."""
+    """Arrays of used windows, for filling again: new memory from the system takes four times as long."""
 
     def __init__(self) -> None:
         self._arrays: list[list[Array]] = []
 
     def give(self, arrays: list[Array]) -> None:
-        """Take those of a window, one of each layout that is read."""
+        """Accept the arrays of a window, one for each layout that is read."""
         self._arrays.append(arrays)
 
     def take(self, samples: int) -> list[Array]:
-        """Arrays of so many samples, with what was in them; none where there are none, or smaller ones."""
+        """Arrays of `samples` samples with their old contents; an empty list if there are none so large."""
         while self._arrays:
             arrays = self._arrays.pop()
             if all(len(array) >= samples for array in arrays):
@@ -50,15 +50,15 @@ class Spare:
 
 
 class Window:
-    """The samples that are held and mixed in memory at one time: taken apart into requests, put together in slots.
+    """The samples that are held and mixed in memory at one time. Requests read them, and slots hold them.
 
     Args:
         ids: All sample ids of the feed.
-        positions: Which of them the window has, in the order of its slots.
+        positions: The positions in `ids` of the window's samples, in the order of its slots.
         reads: The layouts to read.
-        connections: How many sessions share the work.
-        counters: Are told of each request.
-        spare: Arrays of windows that were released; this one comes to them.
+        readers: The number of sessions that share the work.
+        counters: The counters of requests.
+        spare: Arrays of released windows; those of this window are added later.
     """
 
     def __init__(
@@ -81,8 +81,8 @@ class Window:
         self._most = -(-self.samples // connections)
         self._next = [0] * len(reads)
 
-    def take(self) -> Callable[[Retrier], Cost] | None:
-        """The next request, to be called with a reader; None when all were taken."""
+    def take(self) -> Callable[[Reader], Cost] | None:
+        """The next request, a function of a reader; None if all were taken."""
         for index, read in enumerate(self._reads):
             start = self._next[index]
             if start < self.samples:
@@ -93,7 +93,7 @@ class Window:
         return None
 
     def release(self) -> None:
-        """Give the arrays to a window to come. Nothing may use them any more."""
+        """Give the arrays to a later window. Nothing may use them afterwards."""
         self._spare.give(self.arrays)
         self.arrays = []
 
@@ -121,9 +121,9 @@ class Window:
 
 
 def _whole(array: Array) -> Array:
-    """Samples as one item each: numpy copies those of 64 bytes in a seventh of the time, of 3 KB in 0.7 of it.
+    """Samples as one item each: numpy then copies samples of 64 bytes in a seventh of the time, of 3 KB in 0.7 of it.
 
-    Those that only point to what they hold stay as they are.
+    Samples of pointers to their contents stay unchanged.
     """
     if array.dtype.hasobject:
         return array
