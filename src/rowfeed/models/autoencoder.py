@@ -20,9 +20,9 @@ _FLOAT32 = np.finfo(np.float32)
 
 @keras.saving.register_keras_serializable(package="rowfeed")
 class Scaling(layers.Layer):  # type: ignore[misc, unused-ignore]
-    """`(x - mean) / scale`, or the way back with `invert=True`.
+    """`(x - mean) / scale`, or the inverse with `invert=True`.
 
-    Both numbers are weights: saved like the others, and a step compiled before they change sees the change.
+    Both numbers are weights. They are saved like the others, and a step that was compiled before a change sees it.
     """
 
     def __init__(self, mean: float = 0.0, scale: float = 1.0, **kwargs: Any) -> None:
@@ -45,32 +45,32 @@ class Scaling(layers.Layer):  # type: ignore[misc, unused-ignore]
 class DenoisingAutoencoder(keras.Model):  # type: ignore[misc, unused-ignore]
     """A Keras model that gives a cleaned copy of every sample: same shape, same units, any range of values.
 
-    1. While it trains, Gaussian noise is added to the input; the target you give is the clean sample.
-       `evaluate` and `predict` add none: give them noisy samples, as `corrupt` makes them.
+    1. In training, Gaussian noise is added to the input; the target that you give is the clean sample. `evaluate` and
+       `predict` add no noise: give them noisy samples, for example from `corrupt`.
     2. The encoder brings values to about -1..1 (or 0..1), pads the sides to multiples of 4 and halves them
        twice (3x3 convolutions, 16 and 8 filters) to a code of `code_size` numbers:
        8 * ceil(height / 4) * ceil(width / 4), for one channel half the size of the sample.
     3. The decoder mirrors it (8 and 16 filters), crops the padding and brings the values back to your units.
 
     `encoder` (samples to codes) and `decoder` (codes to samples) are Keras models of their own. Loss and
-    metrics are in your units, and a plain `compile("adam", loss="mse")` will do: the unit does not matter to
-    Adam while the values' standard deviation is 0.01 to 1e8 (beyond that take another unit).
+    metrics are in your units, and a plain `compile("adam", loss="mse")` suffices: the unit does not matter to Adam if
+    the values' standard deviation is 0.01 to 1e8 (beyond that, use another unit).
 
     Args:
         shape: One sample's (height, width) or (height, width, channels), each 1 or more. Input and output are
             (batch, *shape): (height, width) has no channel axis.
-        noise: Standard deviation of the noise in training: in units of `scale`, that is of the data's own
-            standard deviation after `adapt`; with `value_range` a fraction of `hi - lo`. 0 adds none.
-        value_range: (lo, hi) that bounds every value. The output then never leaves it (a sigmoid). None, the
-            default, leaves the output unbounded: right for values without a natural limit.
-        mean: Without `value_range`: the network sees `(x - mean) / scale`. Learning needs that to be near
-            -1..1, so give the data's mean and standard deviation, or let `adapt` find them.
+        noise: Standard deviation of the noise in training, in units of `scale`: after `adapt`, that is the data's own
+            standard deviation. With `value_range`, a fraction of `hi - lo`. 0: no noise.
+        value_range: (lo, hi), the bounds of every value. The output then always stays within them (a sigmoid). None,
+            the default, leaves the output unbounded, for values without a natural limit.
+        mean: Without `value_range`, the network sees `(x - mean) / scale`. For learning, that must be near -1..1. So
+            give the data's mean and standard deviation, or let `adapt` find them.
         scale: See `mean`; above 0.
-        seed: Of the first weights and of the noise. None: as `keras.utils.set_random_seed` says.
-        **kwargs: `name`, `dtype` and `trainable`, as any Keras model takes them.
+        seed: The seed of the first weights and of the noise. None: as set by `keras.utils.set_random_seed`.
+        **kwargs: `name`, `dtype` and `trainable`, as for any Keras model.
 
     Raises:
-        ArgumentError: An argument is of the wrong kind or out of its range. (A ValueError, as is DataError.)
+        ArgumentError: An argument is of the wrong kind or out of its range. (This is a ValueError, like DataError.)
 
     Example:
         >>> import keras
@@ -117,7 +117,7 @@ class DenoisingAutoencoder(keras.Model):  # type: ignore[misc, unused-ignore]
 
     @property
     def code_size(self) -> int:
-        """How many numbers the encoder makes of one sample."""
+        """The length of a code: numbers that the encoder makes of one sample."""
         return math.prod(self.encoder.output_shape[1:])
 
     def call(self, x: Any, training: bool = False) -> Any:
@@ -137,15 +137,15 @@ class DenoisingAutoencoder(keras.Model):  # type: ignore[misc, unused-ignore]
         """`x` with the noise of training added, for `evaluate` and `predict`: float32, same shape.
 
         Args:
-            x: Array of any shape, in your units. Noise may carry it out of `value_range`.
-            rng: Where the noise comes from; the same state gives the same noise on every backend.
+            x: Array of any shape, in your units. The result may lie outside `value_range`.
+            rng: The source of the noise; the same state gives the same noise on every backend.
         """
         return self.corruption()(x, rng)
 
     def corruption(self) -> Callable[[Any, np.random.Generator], Array]:
-        """`corrupt` with the scale as it is now, for a feed's `transform`.
+        """`corrupt` with the present scale, for a feed's `transform`.
 
-        While a step runs on JAX a model's weights, of which the scale is one, cannot be read: so read them before.
+        While a step runs on JAX, a model's weights cannot be read. The scale is one of them, so it is read before.
 
             noisy = model.corruption()
             validation.replace(transform=lambda batch, rng: (noisy(batch[0], rng), batch[1]))
@@ -162,15 +162,15 @@ class DenoisingAutoencoder(keras.Model):  # type: ignore[misc, unused-ignore]
         return corrupt
 
     def adapt(self, data: Any) -> DenoisingAutoencoder:
-        """Sets mean and scale to mean and standard deviation of all values in `data`; returns the model.
+        """Set mean and scale to the mean and standard deviation of all values in `data`, and return the model.
 
         One pass in float64 that holds one batch at a time. May be called at any time, between two `fit`s too.
-        Values that do not differ (beyond the precision of float32) get scale 1.
+        If all values are equal (within the precision of float32), the scale is 1.
 
         Args:
-            data: One batch or a finite iterable of batches, such as a feed (`feed.batches()` leaves its epoch
-                alone). A batch is an array `x` of (batch, *shape), or a tuple `(x, y)` or `(x, y, w)`; rows
-                of weight 0 (padding) do not count.
+            data: One batch or a finite iterable of batches, such as a feed (`feed.batches()` does not change its
+                epoch). A batch is an array `x` of (batch, *shape), or a tuple `(x, y)` or `(x, y, w)`; rows of weight 0
+                (padding) do not count.
 
         Raises:
             DataError: NaN or infinite values, no values, or another shape.
@@ -210,7 +210,7 @@ class DenoisingAutoencoder(keras.Model):  # type: ignore[misc, unused-ignore]
         return {**super().get_config(), **config}
 
     def _counted(self, batch: Any, number: int) -> np.ndarray[Any, Any]:
-        """The samples of a batch that count, checked."""
+        """The samples of a batch that count, after checks."""
         x, weights = (batch[0], batch[2:]) if isinstance(batch, tuple | list) else (batch, ())
         x = np.asarray(x)
         if x.shape[1:] != self.sample_shape or not x.ndim:
@@ -248,7 +248,7 @@ class DenoisingAutoencoder(keras.Model):  # type: ignore[misc, unused-ignore]
         x = layers.Reshape(self.sample_shape, name="as_sample")(x)
         x = self.scaling(x, invert=True)
         if self.value_range:
-            x = ops.clip(x, *self.value_range)  # rounding can leave the range by the last bit
+            x = ops.clip(x, *self.value_range)  # rounding can exceed the range by the last bit
         return keras.Model(code, x, name="decoder")
 
     def _convolution(self, kind: Any, filters: int, name: str, activation: str = "relu", strides: int = 2) -> Any:
