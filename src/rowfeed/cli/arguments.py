@@ -1,4 +1,4 @@
-"""How a command of the command line is described, and the options that several of them take."""
+"""The description of a command, and the options that several commands take."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Option(click.Option):
     """An option, for one section of the help.
 
     Args:
-        usage: Its name, and what stands for its value, unless that is one of some words.
-        unset: What holds without it.
+        usage: Its name, and a word for its value, unless the value is one of some words.
+        unset: The text for its default.
     """
 
     section = "Options"
@@ -43,7 +43,7 @@ def section(title: str, *options: Option) -> Sequence[Option]:
 
 
 class Command(click.Command):
-    """Shows its options in sections and its examples as they are, and names all missing options at once."""
+    """Shows its options in sections and its examples unchanged, and names all missing options at once."""
 
     def __init__(self, name: str, *, params: list[click.Parameter], examples: str, **more: Any) -> None:
         params = [
@@ -56,7 +56,7 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
-        except click.MissingParameter:  # click names the first
+        except click.MissingParameter:  # click names only the first
             needed = [param for param in self.params if param.required and param.name not in ctx.params]
             ctx.fail(f"required: {', '.join(param.get_error_hint(ctx) for param in needed)}")
 
@@ -68,7 +68,7 @@ class Command(click.Command):
 
 
 def reading(axes: int | None = None) -> Sequence[Option]:
-    """What to read of a table: a grid of so many axes; None: a grid of any, or columns."""
+    """The options for reading a table: a grid of `axes` axes; None: a grid of any number, or columns."""
     need: dict[str, Any] = {"required": axes is not None}
     two = "two " if axes else ""
     columns = "instead of --axes, --value and --shape: the columns of a table with one row per sample"
@@ -110,11 +110,11 @@ def memory_bytes() -> Option:
 
 
 def backend() -> Option:
-    """Keras's backend."""
+    """The backend of Keras."""
     unset = "KERAS_BACKEND, or else the first of these that is installed"
     return Option("--backend", "what Keras runs on", click.Choice(BACKENDS), unset=unset)
 
 
 def out(directory: str, help: str = "where to leave all") -> Option:
-    """The directory for what comes out."""
+    """The directory for the results."""
     return Option("--out DIR", help, Path, default=directory)

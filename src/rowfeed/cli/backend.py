@@ -1,4 +1,4 @@
-"""Which backend Keras runs on. Decided before Keras is imported, since it reads KERAS_BACKEND only once."""
+"""The backend of Keras. It is chosen before Keras is imported, since Keras reads KERAS_BACKEND only once."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from importlib.util import find_spec
 from rowfeed.errors import ArgumentError, DependencyError
 
 BACKENDS = ("jax", "tensorflow", "torch")
-"""In the order in which they are looked for."""
+"""The backends, in the order of the search."""
 
 
 def choose_backend(name: str | None = None) -> str:
-    """Settle the backend of this process and keep it quiet.
+    """Choose the backend of this process and keep it quiet.
 
     Args:
-        name: One of BACKENDS. None: what KERAS_BACKEND names, else the first of BACKENDS that is installed.
+        name: One of BACKENDS. None: the one in KERAS_BACKEND, else the first of BACKENDS that is installed.
 
     Returns:
         The backend's name, which KERAS_BACKEND now has.
@@ -59,14 +59,14 @@ def choose_backend(name: str | None = None) -> str:
 
 
 def check_packages(purpose: str, **packages: str) -> None:
-    """See that packages are installed, before any work is done.
+    """Check that packages are installed, before any work is done.
 
     Args:
-        purpose: What they are for.
-        packages: Their names for pip, by those of their modules.
+        purpose: The use of the packages, for the error.
+        packages: Their names for pip, by the names of their modules.
 
     Raises:
-        DependencyError: One is not.
+        DependencyError: One is not installed.
     """
     for module, package in packages.items():
         try:
@@ -78,7 +78,7 @@ def check_packages(purpose: str, **packages: str) -> None:
 
 
 def backend_version() -> str:
-    """The backend that Keras runs on, and its version."""
+    """The present backend of Keras, and its version."""
     import keras
 
     name = keras.backend.backend()
@@ -92,9 +92,9 @@ def backend_version() -> str:
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """For whatever imports TensorFlow, whose C++ writes to the descriptor before it can be told not to.
+    """Silence the descriptor while TensorFlow is imported: its C++ code writes there before it can be silenced.
 
-    On JAX and torch, Keras imports it where it is installed when a model is saved.
+    On JAX and torch, Keras imports TensorFlow when a model is saved, if it is installed.
     """
     sys.stderr.flush()
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""The commands: what each takes, and how it starts. What one needs is loaded when it runs, so that help is fast."""
+"""The commands, with their arguments and their start. Imports for a command are made when it runs: help is fast."""
 
 from __future__ import annotations
 
@@ -271,7 +271,7 @@ def _wrong_bench(model: str | None, columns: Any, **given: Any) -> str | None:
 
 
 def _some(given: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Those of the arguments that the command line has."""
+    """The named arguments that the command line has."""
     return {name: given[name] for name in names if given[name] is not None}
 
 
@@ -318,7 +318,7 @@ def _grid_words(table: str, sample: str, axes: str, shape: Sequence[int], sample
 
 
 def _line(*words: object) -> str:
-    """A line to paste: with the way in which this program was started."""
+    """A line to paste, which starts the program in the same way as now."""
     started, on_path = Path(sys.argv[0]), shutil.which("rowfeed")
     if started.stem != "rowfeed" or not started.exists():
         program = [sys.executable, "-m", "rowfeed"]

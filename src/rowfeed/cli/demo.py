@@ -1,4 +1,4 @@
-"""`rowfeed demo`: real pictures into a database, a model trained from it, a report about both."""
+"""`rowfeed demo`: writes real pictures into a database, trains a model from it, and reports on both."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write_digits(db: Database) -> tuple[int, int]:
     DIGIT_MATRIX has a row for each cell that is not 0; DIGIT_LABEL a row for each picture.
 
     Returns:
-        How many pictures, and how many rows of cells.
+        The number of pictures, and the number of rows of cells.
     """
     from sklearn.datasets import load_digits
 
@@ -37,7 +37,7 @@ def write_digits(db: Database) -> tuple[int, int]:
 
 
 def digits_study(db: Database, recipe: Recipe, out: Path) -> Study:
-    """What to train on the two tables."""
+    """The study of the two tables."""
     return Study(
         db=db,
         grid=Grid(PICTURES, **CELLS),
@@ -50,7 +50,7 @@ def digits_study(db: Database, recipe: Recipe, out: Path) -> Study:
 
 
 def demo(out: Path, url: str | None, recipe: Recipe, say: Say, terminal: bool) -> Database:
-    """Run it; see `rowfeed demo --help`.
+    """Run the demo; see `rowfeed demo --help`.
 
     Returns:
         The database that has the tables now.

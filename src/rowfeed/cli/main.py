@@ -1,4 +1,4 @@
-"""The command line: runs a command and turns what went wrong into a line and an exit code."""
+"""The command line: runs a command and turns an error into a line and an exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: Without the program's name. None: those of this process.
+        arguments: The arguments without the program's name. None: those of this process.
 
     Returns:
         The exit code.
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that knows no box drawing gets question marks
+            stream.reconfigure(errors="replace")  # a terminal without box drawing gets question marks
     try:
         import click
     except ModuleNotFoundError:
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 program.invoke(context)
             sys.stdout.flush()
         return 0
-    except click.exceptions.Exit as done:  # it showed help, or the version
+    except click.exceptions.Exit as done:  # help or the version was shown
         return done.exit_code
     except click.UsageError as error:
         from rowfeed.access.passwords import redacted  # loads SQLAlchemy, which `--help` need not wait for
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = error.ctx.command_path if error.ctx else "rowfeed"
         return _failed(f"error: {text}{'' if text.endswith(('.', '?')) else '.'} See {command} --help.", 2)
     except BrokenPipeError:
-        # Whoever read the output has enough. What is still in the buffer must not fail again at exit.
+        # The reader of the output has closed it. The rest of the buffer must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _warn(said: set[str]) -> Callable[..., None]:
-    """Shows a warning as one line, each once."""
+    """A function that shows a warning as one line, each warning once."""
 
     def show(message: Warning | str, *_: object) -> None:
         if str(message) not in said:

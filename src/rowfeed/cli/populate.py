@@ -19,10 +19,10 @@ from rowfeed.layouts.grid import Grid
 from rowfeed.request.source import Source
 
 VALUES = np.array([value for value in range(-7, 18) if value != 0], np.int16)
-"""What a cell with a row can hold, each as likely as the others."""
+"""The values of a cell with a row, all equally likely."""
 
 CHUNK_CELLS = 250_000
-"""Cells that are made and written at one time, at most: some 100 MB while they are on their way."""
+"""The most cells that are made and written at one time: some 100 MB in transit."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,13 @@ class Population:
 
     Args:
         table: The table of the cells: (user_id, one column an axis, value), a row for each cell that is not 0.
-        users_table: The table of all users: (user_id, cells), where `cells` is how many rows the user has in `table`.
-        samples: How many users, 1 or more.
+        users_table: The table of all users: (user_id, cells), where `cells` is the number of the user's rows in
+            `table`.
+        samples: The number of users, 1 or more.
         shape: Cells along each axis, called x, y, z and w.
-        density: Share of the cells that have a row, 0 to 1.
-        empty: Share of the users who have no row at all, 0 to 1.
-        seed: Of the values; they depend on nothing else but the ids.
+        density: The fraction of the cells that have a row, 0 to 1.
+        empty: The fraction of the users who have no row at all, 0 to 1.
+        seed: The seed of the values; they depend only on it and on the ids.
     """
 
     table: str = "USER_MATRIX"
@@ -49,19 +50,20 @@ class Population:
 
     @property
     def grid(self) -> Grid:
-        """How to read the matrices: float32 (batch, *shape)."""
+        """The layout for reading the matrices: float32 (batch, *shape)."""
         return self._grid("float32")
 
     def write(self, db: Database, if_exists: str, progress: Callable[[int], None] = lambda written: None) -> int:
         """Write all users, in bounded memory.
 
         Args:
-            db: Where to.
-            if_exists: What to do with tables of these names: `fail`, `append` users after the last one, or `replace`.
-            progress: Is told after each chunk how many users were written.
+            db: The database.
+            if_exists: The action if tables of these names exist: `fail`, `append` users after the last one, or
+                `replace`.
+            progress: Called after each chunk with the number of written users.
 
         Returns:
-            How many rows were written into `table`.
+            The number of rows that were written into `table`.
 
         Raises:
             ArgumentError: A table exists, with `if_exists="fail"`.
@@ -91,7 +93,7 @@ class Population:
         return Grid(self.table, value="value", shape=self.shape, dtype=dtype, **options)
 
     def _first_id(self, db: Database, if_exists: str) -> int:
-        """1, or the id after the last one; looks first, so that a refusal leaves no half of the tables behind."""
+        """1, or the id after the last one. Checks both tables first, so that a refusal leaves none half done."""
         if if_exists == "replace":
             return 1
         with open_session(db._address, read_only=False) as session:

@@ -1,4 +1,4 @@
-"""What becomes of a word of the command line: a value, or a refusal."""
+"""Words of the command line become values, or are refused."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def span(word: str) -> tuple[float, float]:
 
 
 def shape(least: int, most: int) -> Callable[[str], tuple[int, ...]]:
-    """The sides of an array, as many as said."""
+    """The sides of an array, `least` to `most` of them."""
     sides = f"{least} to {most} whole numbers" if least < most else f"{least} whole numbers"
 
     def convert(word: str) -> tuple[int, ...]:
@@ -51,7 +51,7 @@ def shape(least: int, most: int) -> Callable[[str], tuple[int, ...]]:
 
 
 def names(count: int | None = None) -> Callable[[str], tuple[str, ...]]:
-    """Different names, so many of them; None: one or more."""
+    """Different names, `count` of them; None: one or more."""
 
     def convert(word: str) -> tuple[str, ...]:
         found = tuple(word.split(","))

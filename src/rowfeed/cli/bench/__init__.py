@@ -1,1 +1,1 @@
-"""`rowfeed bench`: what each stage between a table and training costs."""
+"""`rowfeed bench`: the cost of each stage between a table and training."""

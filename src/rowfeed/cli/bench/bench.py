@@ -1,4 +1,4 @@
-"""`rowfeed bench`: a feed of yours, run for a while; where its bottleneck is, and what to change."""
+"""`rowfeed bench`: runs a feed of yours for a while, and finds its bottleneck and the changes to make."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from rowfeed.plan.order import choose_window
 from rowfeed.reading.batches import Transform
 
 FIT = 0.5
-"""Of the seconds, those of a fit where there is a model."""
+"""The share of the seconds for a fit, if there is a model."""
 
 RUNS = 4
-"""Runs of the feed in the other seconds: as it is twice, with another argument twice, as A B B A."""
+"""Runs of the feed in the other seconds: unchanged twice, with another argument twice, in the order A B B A."""
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """All that was found.
+    """All findings.
 
     Args:
-        verdict: Of the fit where there is a model, else of the feed.
+        verdict: The verdict on the fit if there is a model, else on the feed.
         alone: The feed by itself.
-        tried: Another argument; None where none could be better.
-        first_batch_s: Of the very first run.
+        tried: The feed with another argument; None if none could be better.
+        first_batch_s: Seconds to the first batch of the very first run.
     """
 
     verdict: Verdict
@@ -57,7 +57,7 @@ class Result:
 
     @property
     def wholes(self) -> dict[str, float]:
-        """Samples a second of the feed in each way, and of the fit."""
+        """Samples a second of the feed with each argument, and of the fit."""
         tried, found = self.tried, {_named("connections", self.alone.facts.connections): self.alone.samples_per_s}
         if tried is not None:
             found[_named(tried.argument, tried.value)] = tried.samples_per_s
@@ -76,19 +76,19 @@ def _count(number: float, noun: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """What to measure, and where to leave the numbers.
+    """The settings of a measurement.
 
     Args:
-        db: Where the table is.
-        layout: What to read.
-        samples: Which; see `Feed`.
+        db: The database of the table.
+        layout: The layout to read.
+        samples: The samples; see `Feed`.
         batch_size: Samples in a batch.
-        connections: Of the feed.
+        connections: The most connections of the feed.
         model: Whether to measure training as well; the layout is then a grid of two axes.
-        seconds: About how long to measure.
-        out: A directory; made if it is not there.
-        memory_bytes: Of the feed.
-        transform: Run on each batch.
+        seconds: The approximate seconds of the measurement.
+        out: The directory for the results; made if it is missing.
+        memory_bytes: The memory of the feed.
+        transform: A function that runs on each batch.
     """
 
     db: Database
@@ -103,10 +103,10 @@ class Bench:
     transform: Transform | None = None
 
     def run(self, say: Callable[[str], None]) -> Result:
-        """Measure, say what came out, and write `bench.json` and `bench.png`.
+        """Measure, report the findings, and write `bench.json` and `bench.png`.
 
         Raises:
-            DependencyError: Something is not installed; seen before any work is done.
+            DependencyError: A package is not installed; this is checked before any work is done.
         """
         check_packages("the picture", matplotlib="matplotlib")
         self.out.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ class Bench:
         return result
 
     def _measure(self, feed: Feed, facts: Facts) -> Result:
-        """The feed by itself, with another argument in turn where that may be better, and then with the model."""
+        """Measure the feed by itself, in turn with another argument if that may be better, and then with the model."""
         seconds = self.seconds * (1 - FIT if self.model else 1) / RUNS
         first, tried = iterate(feed, facts, 0, seconds, patient=True), None
         trial = first.verdict(facts).trial
@@ -186,11 +186,11 @@ class Bench:
         }
 
 
-# What is shown
+# Output
 
 
 def _found(result: Result) -> dict[str, Any]:
-    """For the record: each number that the verdict was made of, and the verdict."""
+    """The record: each number behind the verdict, and the verdict."""
 
     def stretch(of: Verdict) -> dict[str, Any]:
         return {
@@ -215,7 +215,7 @@ def _found(result: Result) -> dict[str, Any]:
 
 
 def lines(result: Result) -> Sequence[str]:
-    """All of it for the screen: a line a stage, the bottleneck, and what to change."""
+    """The result for the screen: one line per stage, the bottleneck, and the changes to make."""
     verdict = result.verdict
     facts, read = verdict.facts, verdict.read
     rows = read.rows / max(1, read.samples)

@@ -1,4 +1,4 @@
-"""Training from a feed, watched. Imports Keras."""
+"""Training from a feed, with a watch on it. Imports Keras."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rowfeed.keras import DenoisingAutoencoder
 
 
 class _Watching(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
-    """Tells a watch of each batch, and ends a fit so many seconds after its first step, which compiles."""
+    """Tells a watch of each batch, and ends a fit some seconds after its first step, which compiles."""
 
     def __init__(self, watch: Watch, seconds: float) -> None:
         super().__init__()
@@ -32,13 +32,13 @@ class _Watching(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
 
 
 def fit(feed: Feed, facts: Facts, shape: Sequence[int], seconds: float) -> Run:
-    """Train what `rowfeed train` trains for about so many seconds, compiling left out.
+    """Train the model of `rowfeed train` for about `seconds` seconds, without the time of compiling.
 
     Args:
-        feed: Samples as x and as y.
-        facts: Of it.
-        shape: One sample's.
-        seconds: How long.
+        feed: The samples, as x and as y.
+        facts: The facts of the feed.
+        shape: The shape of one sample.
+        seconds: The length of the training.
     """
     recipe = Recipe()
     model = DenoisingAutoencoder(tuple(shape), noise=recipe.noise, value_range=(0, 1), seed=recipe.seed)

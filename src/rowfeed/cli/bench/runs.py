@@ -1,4 +1,4 @@
-"""Runs of a feed, without a model: its stats between two moments that are alike."""
+"""Runs of a feed, without a model: its stats between two similar moments."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from rowfeed.feed.feed import Feed
 from rowfeed.reading.stats import Stats
 
 PATIENCE = 4.0
-"""So many times its seconds the very first run may wait for its first batch."""
+"""The wait of the very first run for its first batch, at most, in multiples of its seconds."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a feed did in a stretch of time.
+    """The work of a feed in a stretch of time.
 
     Args:
         did: The difference of its stats.
-        elapsed_s: How long.
-        alike: Whether a window was used up at both ends.
-        first_batch_s: From the start to the first batch, connecting included; None if none came in time.
+        elapsed_s: The seconds of the stretch.
+        alike: Whether a window was used up at each end of the stretch.
+        first_batch_s: Seconds from the start to the first batch, connecting included; None if none came in time.
     """
 
     did: Stats
@@ -35,20 +35,20 @@ class Run:
         return Run(self.did + later.did, self.elapsed_s + later.elapsed_s, alike, self.first_batch_s)
 
     def verdict(self, facts: Facts) -> Verdict:
-        """What it says about the feed."""
+        """The verdict on the feed."""
         return Verdict(self.did, self.elapsed_s, facts, self.alike)
 
 
 class Watch:
-    """Snapshots of a feed: at its start, at its first batch and where windows are used up.
+    """Snapshots of a feed: at its start, at its first batch, and when windows are used up.
 
-    From the end of a window to that of another one, batches and waiting are in proportion. Where there are no two, the
-    stretch begins at the start, or with the first batch used.
+    From the end of one window to the end of another, batches and waiting are in proportion. If there are no two such
+    ends, the stretch begins at the start, or with the first used batch.
 
     Args:
         feed: The feed.
-        facts: Of it.
-        compiles: Whether the first batch took time that later ones do not, and all before it is to be left out.
+        facts: The facts of the feed.
+        compiles: Whether the first batch takes additional time, so that all before it is left out.
     """
 
     def __init__(self, feed: Feed, facts: Facts, *, compiles: bool = False) -> None:
@@ -62,7 +62,7 @@ class Watch:
         return time.perf_counter(), self._feed.stats()
 
     def used(self, batch: int) -> None:
-        """Batch number so and so of an epoch was used."""
+        """Note that this batch of an epoch was used."""
         if self.first_batch_s is None:
             self.first_batch_s = time.perf_counter() - self._start[0]
             if self._compiles:
@@ -71,23 +71,23 @@ class Watch:
             self._ends.append(self._now())
 
     def run(self) -> Run:
-        """What was seen until now."""
+        """The run until now."""
         alike = len(self._ends) > 1
         begin, end = (self._ends[0], self._ends[-1]) if alike else (self._start, self._now())
         return Run(end[1] - begin[1], end[0] - begin[0], alike, self.first_batch_s)
 
 
 def iterate(feed: Feed, facts: Facts, epoch: int, seconds: float, *, patient: bool = False) -> Run:
-    """Take batches as training would and throw them away, for about so many seconds.
+    """Take batches as training would and discard them, for about `seconds` seconds.
 
-    Where not even a window comes in that time, it ends when a request was answered.
+    If not even a window comes in this time, it ends when a request is answered.
 
     Args:
-        feed: What to iterate.
-        facts: Of it.
+        feed: The feed to iterate.
+        facts: The facts of the feed.
         epoch: The first epoch, so that several runs read different windows.
-        seconds: How long.
-        patient: Whether to wait for the first batch, PATIENCE times as long at most.
+        seconds: The length of the run.
+        patient: Whether to wait for the first batch, at most PATIENCE times as long.
     """
     watch, before = Watch(feed, facts), feed.stats()
     batches = feed._stream.running(epoch, 0, lambda: True)

@@ -1,4 +1,4 @@
-"""Where the bottleneck of a feed is and what to change: arithmetic on its stats, and nothing that was not counted."""
+"""The bottleneck of a feed and the changes to make: arithmetic on its stats, from counted numbers only."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from rowfeed.plan.order import BLOCKS_PER_BATCH_SAMPLE, largest_window
 from rowfeed.reading.stats import Stats
 
 WAITS = 0.05
-"""Share of its time that training waits from which reading is the bottleneck: no change of it could win more than
-this, and two runs of the same training differ by as much."""
+"""Reading is the bottleneck if training waits for at least this share of its time. Below it, no change of reading could
+win more than this, and two runs of the same training differ by as much."""
 
 GAIN = 1.15
-"""So many times faster counts as faster: two runs of the same feed on a machine in use differ by up to a tenth."""
+"""From this factor on, a run counts as faster: two runs of the same feed on a busy machine differ by up to a tenth."""
 
 ENOUGH_WINDOWS = 2
-"""Windows that must have been taken for what they took to be that of a long run; else it is computed."""
+"""The least number of windows for measuring the waiting of a long run; with fewer, it is computed."""
 
 LARGER = 4
-"""Batches are tried at so many times their size: twice would show little beside the noise."""
+"""The factor for trying larger batches: a factor of 2 would show little against the noise."""
 
 SERVER, INSIDE, DECODING, SCATTER = "database+network", "database+decoding", "decoding", "scatter"
 CUTTING, TRANSFORM, TRAINING = "cutting", "transform", "training"
@@ -36,18 +36,18 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What a feed was made with and of, as far as advice needs it.
+    """The arguments and properties of a feed, as far as advice needs them.
 
     Args:
-        count: Samples.
+        count: The number of samples.
         batch_size: Samples in a batch.
         window: Samples in a window.
-        connections: That it reads over; 1 where an index is missing.
-        memory_bytes: As it was made with.
-        sample_bytes: Of all different layouts.
-        index: The CREATE INDEX without which each request scans the table; None where there is one.
+        connections: The connections that it reads over; 1 if an index is missing.
+        memory_bytes: Its argument of this name.
+        sample_bytes: Bytes of a sample in all different layouts.
+        index: The CREATE INDEX without which each request scans the table; None if there is one.
         remote: Whether the database is another process.
-        layouts: How many different ones are read; stats count the samples of each.
+        layouts: The number of different layouts that are read; stats count the samples of each.
     """
 
     count: int
@@ -63,13 +63,13 @@ class Facts:
 
 @dataclass(frozen=True)
 class Tried:
-    """The feed with another argument, and as it is, iterated in turn.
+    """The feed with another argument, and unchanged, iterated in turn.
 
     Args:
         argument: Its name.
         value: The other value.
-        samples_per_s: With it.
-        unchanged_per_s: Without.
+        samples_per_s: Samples a second with the other value.
+        unchanged_per_s: Samples a second without it.
     """
 
     argument: str
@@ -80,15 +80,16 @@ class Tried:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a stretch of a feed's life says about it.
+    """The verdict on a feed, from a stretch of its work.
 
     Args:
         did: The difference of two `feed.stats()`.
         elapsed_s: Seconds between them.
-        facts: Of the feed.
-        alike: Whether it begins and ends at the same point of a window, or is long; else waiting and rate are computed.
-        trains: Whether a model was trained on the batches; else they were thrown away.
-        earlier: Another difference, which tells what reading costs where nothing was read in this one.
+        facts: The facts of the feed.
+        alike: Whether the stretch begins and ends at the same point of a window, or is long; else waiting and rate are
+            computed.
+        trains: Whether a model was trained on the batches; else they were discarded.
+        earlier: Another difference, for the cost of reading if nothing was read in this one.
     """
 
     did: Stats
@@ -102,12 +103,12 @@ class Verdict:
 
     @property
     def read(self) -> Stats:
-        """The difference that tells what reading costs."""
+        """The difference that shows the cost of reading."""
         return self.did if self.did.requests or self.earlier is None else self.earlier
 
     @property
     def samples(self) -> float:
-        """That batches handed out; a batch has as many as those of an epoch have on average."""
+        """The samples in the batches that were given out, with the average batch of an epoch."""
         facts = self.facts
         return self.did.batches * facts.count / -(-facts.count // facts.batch_size)
 
@@ -140,12 +141,12 @@ class Verdict:
 
     @property
     def measured(self) -> bool:
-        """Whether there were enough windows to measure waiting and rate; else they follow from what stages take."""
+        """Whether there were enough windows to measure waiting and rate; else they follow from the stages' times."""
         return self.alike and self.did.windows >= ENOUGH_WINDOWS
 
     @property
     def waiting(self) -> float:
-        """The share of a long run that whoever iterates waits for windows."""
+        """The share of time in a long run that the iterating thread waits for windows."""
         if self.measured:
             return min(1.0, self.did.training_waited_s / self.elapsed_s)
         return max(0.0, 1 - sum(self.using.values()) / self.reading_s) if self.reading_s else 0.0
@@ -159,20 +160,20 @@ class Verdict:
 
     @property
     def bottleneck(self) -> str:
-        """The stage that limits the rest: the largest of `reading` where it is waited for, else of `using`."""
+        """The stage that limits the rest: the largest of `reading` if it is waited for, else of `using`."""
         stages = self.using if self.waiting < WAITS else self.reading
         return max(stages, key=stages.__getitem__)
 
     @property
     def requests(self) -> int:
-        """In an epoch, for each layout."""
+        """The requests in an epoch, for each layout."""
         return -(-self.facts.count * self.read.requests // max(1, self.read.samples))
 
-    # What to try
+    # Trials
 
     @property
     def trial(self) -> tuple[str, int] | None:
-        """Another value of an argument that may be better: to be tried, since nothing else tells."""
+        """Another value of an argument that may be better. It must be tried: nothing else tells."""
         facts, stage = self.facts, self.bottleneck
         if stage in self.reading and facts.index is None:
             return "connections", 1 if facts.connections > 1 else 2
@@ -183,10 +184,10 @@ class Verdict:
     # In words
 
     def sentence(self, alone_per_s: float | None = None) -> str:
-        """Where the bottleneck is.
+        """A sentence that names the bottleneck.
 
         Args:
-            alone_per_s: Samples a second of the feed without training, where that was measured.
+            alone_per_s: Samples a second of the feed without training, if that was measured.
         """
         stage = self.bottleneck
         if stage == TRAINING:
@@ -212,7 +213,7 @@ class Verdict:
         return f"The feed is the bottleneck, {waits}. Most of it is {named}."
 
     def changes(self, tried: Tried | None = None) -> Sequence[str]:
-        """What to change, each with the number that says so; one line that says nothing, where there is nothing."""
+        """The changes to make, each with its number; one line that says so if there are none."""
         if self.bottleneck == TRAINING:
             waits = "never waits" if self.waiting < 0.005 else "hardly waits"
             return [f"nothing of the feed: training {waits} for data, {self.waiting:.1%} of its time."]
@@ -241,7 +242,7 @@ class Verdict:
         return []
 
     def _memory(self) -> Sequence[str]:
-        """More memory where a window holds too few batches, and more would let it hold more."""
+        """More memory, if a window holds too few batches and more memory would let it hold more."""
         facts, size = self.facts, self.facts.batch_size
         wanted = min(BLOCKS_PER_BATCH_SAMPLE * size, -(-facts.count // size) * size)
         needed = 4 * facts.sample_bytes * wanted

@@ -1,1 +1,1 @@
-"""Pages and pictures. Draws what it is given, and knows neither databases nor models."""
+"""Pages and pictures, drawn from arguments alone, without databases or models."""

@@ -1,4 +1,4 @@
-"""How samples of any shape are arranged on a page so that their cells can be told apart."""
+"""The arrangement of samples of any shape on a page, so that their cells can be told apart."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 # All lengths are in inches.
 
 GAP, GAP_OF_PLANES = 0.08, 0.2
-"""Between two pictures of a sample, and below them; where a picture has gaps of its own, a larger one."""
+"""The gap between two pictures of a sample, and below them; a larger one if a picture itself has gaps."""
 
 BETWEEN_BLOCKS = 0.3
 
 LINE = 0.24
-"""A line of text, with the room around it."""
+"""The height of a line of text, with the space around it."""
 
 HEAD = 0.36
-"""The line above all pictures."""
+"""The height of the line above all pictures."""
 
 WIDEST_BESIDE = 0.9
 """A longer caption stands above its sample."""
@@ -25,36 +25,36 @@ WIDEST_ABOVE = 2.0
 """A longer caption may be abridged to this."""
 
 TALLEST = 1.25
-"""Of a page, in its widths."""
+"""The height limit of a page, in multiples of its width."""
 
 LARGEST_CELL = 0.3
 
 READABLE_CELL, READABLE_LONG, READABLE_SHORT = 0.015, 0.5, 0.25
-"""A cell, and the longer and the shorter side of a channel: samples are left out to reach these, as far as it helps."""
+"""The least size of a cell, and of a channel's longer and shorter side: samples are left out for it, if it helps."""
 
 FEWEST = 3
-"""Samples, which are never left out."""
+"""This number of samples is never left out."""
 
 THINNEST, THINNEST_LINE = 0.08, 0.14
-"""A picture beside others, and one that has its name before it: where cells would be less, they are not square."""
+"""The least size of a picture beside others, and of one with its name before it: smaller cells are not square."""
 
 
 @dataclass(frozen=True)
 class Arrangement:
-    """Where the pictures stand.
+    """The places of the pictures.
 
     Args:
-        samples: How many of the samples are shown.
-        blocks: Samples next to each other.
+        samples: The number of samples that are shown.
+        blocks: The number of samples next to each other.
         stacked: Whether a sample's three pictures stand above each other, not side by side.
-        planes: Channels next to each other in a picture; further ones follow below.
-        across: Of a picture.
-        down: Of a picture.
+        planes: The number of channels next to each other in a picture; further ones follow below.
+        across: The width of a picture.
+        down: The height of a picture.
         cell: The side of a cell.
-        gap: Between two pictures of a sample, and below them.
-        beside: Room for the caption before a sample's pictures; 0: it stands above them.
-        before: Room for names before the first block; 0: they stand above.
-        pitch: From one block to the next.
+        gap: The gap between two pictures of a sample, and below them.
+        beside: The space for the caption before a sample's pictures; 0: the caption is above them.
+        before: The space for names before the first block; 0: the names are above.
+        pitch: The distance from one block to the next.
     """
 
     samples: int
@@ -79,7 +79,7 @@ class Arrangement:
 
     @property
     def row(self) -> float:
-        """From one row of samples to the next."""
+        """The distance from one row of samples to the next."""
         caption = 0.0 if self.beside else LINE
         return caption + (3 * (self.down + self.gap) + GAP if self.stacked else self.down + self.gap)
 
@@ -103,12 +103,12 @@ class Arrangement:
 
 
 def arrange(width: float, samples: int, shape: tuple[int, int, int], caption: float, name: float) -> Arrangement:
-    """The arrangement with the largest cells, or among those that have nearly these, the lowest.
+    """The arrangement with the least height, among those whose cells are the largest or nearly so.
 
     Args:
-        width: Of the page.
-        samples: How many there are.
-        shape: Height, width and planes of one.
+        width: The width of the page.
+        samples: The number of samples.
+        shape: Height, width and planes of one sample.
         caption: The width of the longest caption.
         name: The width of the longest of the words noisy, denoised, original.
     """
@@ -126,7 +126,7 @@ def _best(width: float, samples: int, shape: tuple[int, int, int], caption: floa
 
 
 def _worth(arrangement: Arrangement) -> float:
-    """Side by side is easier to compare: above each other only where cells are much larger so."""
+    """The worth of an arrangement. Side by side is easier to compare: stacked is better only with much larger cells."""
     return arrangement.cell / (1.5 if arrangement.stacked else 1)
 
 
@@ -157,7 +157,7 @@ def _filled(
     before: float,
     pitch: float,
 ) -> Iterator[Arrangement]:
-    """The arrangement with cells as large as the page takes, if any."""
+    """The arrangement with the largest cells that the page allows, if there is one."""
     below, gap = shape[2] // planes, GAP if shape[2] == 1 else GAP_OF_PLANES
     tall, wide = below * shape[0] + below - 1, planes * shape[1] + planes - 1
     least = THINNEST_LINE if stacked else THINNEST

@@ -10,13 +10,15 @@ from rowfeed.cli.report.look import Array, Theme, rgb
 def cells(sample: Array, original: Array, theme: Theme, planes: int | None = None) -> Array:
     """One sample as colours 0 to 1, (height, width, 3), in the range of the original samples.
 
-    Three channels are red, green and blue. Other numbers of them are planes, with a cell of the card between two.
+    Three channels are red, green and blue. Any other number of channels are planes, with a cell of the card between
+    two.
 
     Args:
         sample: (height, width) or (height, width, channels).
         original: All original samples.
         theme: The colours.
-        planes: Planes next to each other, a divisor of their number; further ones follow below. None: all.
+        planes: The number of planes next to each other, a divisor of their number; further ones follow below. None:
+            all.
     """
     channels = sample.shape[2] if sample.ndim == 3 else 1
     low, high = float(min(original.min(), 0)), float(max(original.max(), 0))
@@ -37,7 +39,7 @@ def _joined(parts: list[Array], axis: int, theme: Theme) -> Array:
 
 
 def _coloured(plane: Array, low: float, high: float, theme: Theme) -> Array:
-    """0 has the colour of an empty cell; the largest value is ink, or of two signs each has a colour."""
+    """0 has the colour of an empty cell. The largest value is ink; with two signs, each sign has a colour."""
     reach = max(-low, high) or 1.0
     strength = np.clip(np.abs(plane) / reach, 0, 1)[..., None]
     two_signs = low < 0 < high

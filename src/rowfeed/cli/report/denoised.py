@@ -12,7 +12,7 @@ from rowfeed.cli.report.look import WIDE, Array, Theme, new_figure, png, style, 
 NAMES = ("noisy", "denoised", "original")
 
 LETTERS, SMALLEST_LETTERS = 12, 9
-"""Points."""
+"""The usual and the smallest size of letters, in points."""
 
 
 def denoised(examples: tuple[Array, Array, Array], captions: Sequence[str], theme: Theme, width: float = WIDE) -> bytes:
@@ -21,9 +21,9 @@ def denoised(examples: tuple[Array, Array, Array], captions: Sequence[str], them
     Args:
         examples: Noisy, denoised and original: (samples, height, width) or (samples, height, width, channels). Three
             channels are red, green and blue; any other number of them are planes, next to or below each other.
-        captions: What is written at each sample: before it, or above it where that is long.
+        captions: The text at each sample: before it, or above it if the text is long.
         theme: The colours.
-        width: Inches.
+        width: The width in inches.
     """
     with style():
         return png(_figure(examples, captions, theme, width))
@@ -63,7 +63,7 @@ def _write_caption(axes: Any, caption: str, places: Arrangement, sample: int, th
 
 
 def _write_names(axes: Any, places: Arrangement, theme: Theme) -> None:
-    """Each above its column, or before its row; in one line where columns are too narrow for that."""
+    """Write each name above its column or before its row; in one line if columns are too narrow."""
     named = list(zip(NAMES, (theme.noisy, theme.denoised, theme.ink), strict=True))
     if places.stacked:
         for row in range(places.rows):
@@ -87,12 +87,12 @@ def _write_names(axes: Any, places: Arrangement, theme: Theme) -> None:
 
 
 def _lift(places: Arrangement) -> float:
-    """Names stand close to the pictures, or a little above a caption."""
+    """The distance of names from the pictures: small, or a little above a caption."""
     return 0.0 if places.beside else 0.04
 
 
 def _abridged(text: str, width: float, size: float) -> str:
-    """The text, or its start and its end where the whole does not fit."""
+    """The text, or its start and its end if the whole text does not fit."""
     short, kept = text, len(text)
     while kept > 2 and text_width(short, size) > 0.97 * width:  # letters are drawn on whole pixels
         kept -= 1

@@ -13,13 +13,13 @@ from rowfeed.cli.report.look import WIDE, Array, Theme, new_figure, plain_axes, 
 def history(
     losses: Mapping[str, Sequence[float]], errors: Mapping[str, float], theme: Theme, width: float = WIDE
 ) -> bytes:
-    """Losses by epoch, beside errors that do not depend on it, as a PNG.
+    """Losses by epoch, beside errors that do not depend on the epoch, as a PNG.
 
     Args:
-        losses: `loss` and `val_loss`, a number an epoch each.
+        losses: `loss` and `val_loss`, each with one number per epoch.
         errors: `noisy` and `pca`.
         theme: The colours.
-        width: Inches.
+        width: The width in inches.
     """
     with style():
         return png(_figure(losses, errors, theme, width))
@@ -67,7 +67,7 @@ def _figure(losses: Mapping[str, Sequence[float]], errors: Mapping[str, float], 
 
 
 def apart(heights: Array, least: float) -> Array:
-    """The same heights in the same order, moved as little as it takes to be `least` apart."""
+    """The same heights in the same order, moved as little as possible to be `least` apart."""
     order = np.argsort(heights, kind="stable")
     moved = heights[order].astype(float)
     for _ in range(100):

@@ -1,4 +1,4 @@
-"""How every picture looks: its colours in light and in dark, its letters, its axes, and the PNG that it becomes."""
+"""The look of every picture: colours for light and dark, letters, axes, and the PNG."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Array = npt.NDArray[Any]
 DOTS_PER_INCH = 200
 
 FONTS = ("Helvetica Neue", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
-"""The first that is installed. The last comes with matplotlib."""
+"""The fonts: the first that is installed is used. The last comes with matplotlib."""
 
 WIDE, NARROW = 7.2, 5.0
-"""Inches: for a page, and for a phone, where the same letters are larger beside the rest."""
+"""The widths in inches for a page and for a phone, where the same letters are larger relative to the rest."""
 
 
 @dataclass(frozen=True)
@@ -49,28 +49,28 @@ def rgb(colour: str) -> Array:
 
 
 def style() -> AbstractContextManager[Any]:
-    """A context with our font, for all that draws or measures; matplotlib's own settings stay as they are."""
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it speaks of its font cache
+    """A context with our font, for all drawing and measuring; matplotlib's own settings stay unchanged."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it logs about its font cache
     import matplotlib
 
     return matplotlib.rc_context({"font.family": "sans-serif", "font.sans-serif": FONTS})
 
 
 def new_figure(width: float, height: float, theme: Theme) -> Any:
-    """An empty matplotlib figure of so many inches; without pyplot, which would keep it."""
+    """An empty matplotlib figure with a size in inches; without pyplot, which would keep it."""
     from matplotlib.figure import Figure
 
     return Figure((width, height), facecolor=theme.card)
 
 
 def plain_axes(axes: Any, theme: Theme, grid: str, size: float = 12) -> None:
-    """Lines across one direction, numbers without ticks, and no frame.
+    """Give axes lines in one direction, numbers without ticks, and no frame.
 
     Args:
-        axes: Of matplotlib.
+        axes: The matplotlib axes.
         theme: The colours.
         grid: `x` or `y`: the axis that has lines at its numbers.
-        size: Of the numbers, in points.
+        size: The size of the numbers, in points.
     """
     axes.set_facecolor("none")
     axes.grid(axis=grid, color=theme.line, linewidth=0.8)
@@ -80,7 +80,7 @@ def plain_axes(axes: Any, theme: Theme, grid: str, size: float = 12) -> None:
 
 
 def text_width(text: str, size: float) -> float:
-    """Inches that a line of text takes in so many points, inside of `style()`."""
+    """The width of a line of text in inches, for a size in points, inside `style()`."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
@@ -88,11 +88,11 @@ def text_width(text: str, size: float) -> float:
 
 
 def png(figure: Any, metadata: Mapping[str, str] | None = None) -> bytes:
-    """The figure as a file. No date and no version in it: the same picture is the same file.
+    """The figure as a file. It has no date and no version: the same picture gives the same file.
 
     Args:
-        figure: Of matplotlib.
-        metadata: Texts that the file carries, by name: `{"Comment": …}`.
+        figure: The matplotlib figure.
+        metadata: Texts in the file, by name: `{"Comment": …}`.
     """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None, **(metadata or {})})

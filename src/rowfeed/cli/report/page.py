@@ -22,7 +22,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number, what it counts, and how it was counted."""
+    """A number, its meaning, and the way of counting."""
 
     value: str
     label: str
@@ -31,12 +31,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG, drawn for each kind of screen that it may be seen on.
+    """A PNG, drawn for each kind of screen that may show it.
 
     Args:
         title: Its heading.
-        caption: What it shows.
-        draw: Draws it in a theme and in a width of so many inches.
+        caption: Its content.
+        draw: Draws it in a theme and in a width in inches.
     """
 
     title: str
@@ -46,19 +46,19 @@ class Picture:
 
 @dataclass(frozen=True)
 class Report:
-    """All that the page says. Every text is escaped; none is HTML.
+    """All contents of the page. Every text is escaped; none is HTML.
 
     Args:
-        title: What was trained on what.
-        lead: What came out, in a sentence or two.
-        reasons: Why, in whole sentences; may be none.
+        title: The model and its data.
+        lead: The result, in a sentence or two.
+        reasons: The reasons, in whole sentences; may be none.
         bars: Mean squared errors; the longest bar is the largest.
-        measured: What the bars show and how it was measured.
+        measured: The meaning of the bars and the way of measuring.
         figures: The numbers of the training.
         pictures: The pictures.
         code: Lines of Python that load the model.
-        code_note: What they do.
-        facts: What it takes to get the same numbers again: name and value.
+        code_note: The effect of these lines.
+        facts: The facts for getting the same numbers again: name and value.
     """
 
     title: str
@@ -111,7 +111,7 @@ class Report:
 
 
 def _percent(ratio: float) -> float:
-    """0 to 100, of what is no number too."""
+    """0 to 100, also for NaN."""
     return 100 * min(ratio, 1.0) if ratio == ratio else 0.0
 
 

@@ -1,4 +1,4 @@
-"""The picture of bars below each other: how long things take, and when."""
+"""The picture of bars below each other: lengths and beginnings of stages."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Span:
     """A bar of `spans`.
 
     Args:
-        name: What stands before it.
-        start: Where it begins.
+        name: The text before it.
+        start: Its beginning.
         length: Its length.
-        text: What stands behind it.
-        colour: One of the theme's: `muted`, `denoised`, `noisy`.
-        gap: Whether there is room above it, where another group begins.
+        text: The text behind it.
+        colour: A colour of the theme: `muted`, `denoised`, `noisy`.
+        gap: Whether there is a space above it, because another group begins.
     """
 
     name: str
@@ -36,10 +36,10 @@ def spans(bars: Sequence[Span], title: str, theme: Theme, width: float = WIDE) -
     """Bars below each other, on one axis from 0 up, as a PNG.
 
     Args:
-        bars: From top to bottom.
-        title: What the axis counts.
+        bars: The bars from top to bottom.
+        title: The quantity on the axis.
         theme: The colours.
-        width: Inches.
+        width: The width in inches.
     """
     with style():
         return png(_figure(bars, title, theme, width))
@@ -57,7 +57,7 @@ def _figure(bars: Sequence[Span], title: str, theme: Theme, width: float) -> Any
     figure = new_figure(width, total, theme)
     axes = figure.add_axes((left / width, bottom / total, across / width, 1 - (top + bottom) / total))
     longest = max(bar.start + bar.length for bar in bars) or 1.0
-    least = longest / 300  # a hair, where there would be nothing to see
+    least = longest / 300  # a hairline, if there would be nothing to see
     beside = {"va": "center", "transform": axes.get_yaxis_transform()}
     for bar, height in zip(bars, heights, strict=True):
         y, colour = float(heights[-1] - height) + step / 2, getattr(theme, bar.colour)

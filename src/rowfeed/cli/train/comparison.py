@@ -1,4 +1,4 @@
-"""How much closer to the clean samples a model brings noisy ones, and how much closer a plain PCA does."""
+"""The comparison of a model with a plain PCA: how much closer to the clean samples each brings noisy samples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rowfeed.feed.feed import Feed
 Array = npt.NDArray[Any]
 
 PCA_VALUES = 4_000_000
-"""Values that the PCA is fitted on, at most: some seconds of work."""
+"""The most values for fitting the PCA: some seconds of work."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,15 +22,15 @@ class Comparison:
     """Mean squared errors per value against the clean validation samples, and some of the samples to look at.
 
     Args:
-        samples: How many validation samples there are.
+        samples: The number of validation samples.
         noisy: The error of the noisy input itself.
-        denoised: The error of what the model makes of it.
+        denoised: The error of the model's output for this input.
         pca: The error of the noisy input projected on the principal components of clean training samples.
-        components: How many components: as many as the model's code has numbers, where the samples allow.
-        pca_samples: How many training samples these were found in.
-        pca_loss: The error of clean input projected on them: what they lose without any noise.
-        values_loss: The error of clean input of which as many single values are kept, those that vary most among the
-            training samples, and the others are their means.
+        components: The number of components: as many as the model's code has numbers, if the samples allow it.
+        pca_samples: The number of training samples that these were found in.
+        pca_loss: The error of clean input projected on them: their loss without any noise.
+        values_loss: The error of clean input with only as many single values kept, those that vary most among the
+            training samples, and the other values replaced by their means.
         examples: Noisy, denoised and clean, each (examples, *shape).
     """
 
@@ -52,7 +52,7 @@ def compare(model: Any, train: Feed, validation: Feed, shown: npt.NDArray[np.int
         model: A denoising autoencoder.
         train: Samples for the PCA, as x or as the first of a tuple.
         validation: (noisy, clean) batches, not shuffled.
-        shown: Which validation samples to keep as examples: positions among its sample ids.
+        shown: The validation samples to keep as examples: positions among its sample ids.
     """
     pca, flat = _principal_components(train, prod(model.sample_shape), model.code_size)
     left_out = np.argsort(-flat.var(axis=0), kind="stable")[int(pca.n_components_) :]
@@ -89,7 +89,7 @@ def compare(model: Any, train: Feed, validation: Feed, shown: npt.NDArray[np.int
 
 
 def _principal_components(train: Feed, size: int, code_size: int) -> tuple[Any, Array]:
-    """A PCA, and the training samples that it was fitted on: spread evenly over their ids, as PCA_VALUES allows."""
+    """A PCA, and the training samples that it was fitted on: spread evenly over their ids, limited by PCA_VALUES."""
     from sklearn.decomposition import PCA
 
     step = -(-train.sample_ids.size * size // PCA_VALUES)

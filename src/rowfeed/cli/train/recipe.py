@@ -1,4 +1,4 @@
-"""How to train: the numbers that `rowfeed train` takes."""
+"""The recipe of a training: the numbers that `rowfeed train` takes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. The ranges are checked where the command line is read.
+    """The recipe of a training. The ranges are checked where the command line is read.
 
     Args:
         epochs: Passes over the training samples, 1 or more.
         batch_size: Samples in a batch, 1 or more.
-        learning_rate: Adam's, at the start; it falls to 0 along a half cosine.
+        learning_rate: Adam's learning rate at the start; it falls to 0 along a half cosine.
         noise: See `rowfeed.keras.DenoisingAutoencoder`.
-        value_range: Likewise. None: mean and standard deviation are taken from the training samples.
-        validation: Share of the samples that the model is judged by and never trained on, between 0 and 1.
-        seed: Of the order, of the noise and of the first weights.
+        value_range: See `noise`. None: mean and standard deviation are taken from the training samples.
+        validation: The fraction of the samples for judging the model, never trained on, between 0 and 1.
+        seed: The seed of the order, of the noise and of the first weights.
     """
 
     epochs: int = 20
@@ -29,4 +29,4 @@ class Recipe:
 
 
 DIGITS = Recipe(epochs=60, learning_rate=0.01, noise=0.25, value_range=(0, 16))
-"""For the digits of `rowfeed demo`. The noise is 4 of their 16 grey levels."""
+"""The recipe for the digits of `rowfeed demo`. The noise is 4 of their 16 grey levels."""

@@ -1,4 +1,4 @@
-"""What training costs: seconds waited for data, samples a second. Never changes a batch."""
+"""The cost of training: seconds of waiting for data, samples a second. Never changes a batch."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Lap:
     """The training part of one epoch, without its validation.
 
     Args:
-        seconds: All of it.
-        waited_s: Those among them in which a window was not read yet: `Stats.training_waited_s`. TensorFlow takes
-            batches on a thread of its own, beside the training: there it is the most that training can have waited.
+        seconds: Its duration.
+        waited_s: The seconds in which a window was not read yet: `Stats.training_waited_s`. TensorFlow takes batches on
+            a thread of its own, beside the training: there this is the most that training can have waited.
     """
 
     seconds: float
@@ -27,10 +27,10 @@ class Lap:
 
 
 class Stopwatch(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
-    """Times the training part of each epoch: from its begin to its validation.
+    """Times the training part of each epoch: from its beginning to its validation.
 
     Args:
-        feed: What is trained on; not the feed of the validation.
+        feed: The feed of the training, not of the validation.
     """
 
     def __init__(self, feed: Feed) -> None:
@@ -57,14 +57,14 @@ class Stopwatch(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
 
     @property
     def steady(self) -> list[Lap]:
-        """The laps without the first, which compiles; that one too where there is no other."""
+        """The laps without the first, which compiles; with it if there is no other."""
         return self.laps[1:] or self.laps
 
     def samples_per_second(self, samples: int) -> float:
-        """Of the median lap, for so many samples a lap."""
+        """Samples a second of the median lap, with `samples` samples a lap."""
         return samples / statistics.median(lap.seconds for lap in self.steady)
 
     @property
     def waiting_share(self) -> float:
-        """Seconds waited for data as a share of all seconds, over the steady laps."""
+        """The share of time spent waiting for data, over the steady laps."""
         return sum(lap.waited_s for lap in self.steady) / sum(lap.seconds for lap in self.steady)

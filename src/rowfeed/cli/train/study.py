@@ -33,17 +33,17 @@ EXAMPLES = 10
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """What to train on, how, and where to leave what comes out.
+    """The data, the recipe and the results' directory of a study.
 
     Args:
-        db: Where the tables are.
-        grid: The samples: two axes.
-        samples: Which; see `Feed`.
-        recipe: How to train.
-        out: A directory; made if it is not there.
-        noun: What the samples are, for people: `handwritten digits`.
-        labels: A label of each sample: the picture then shows a sample of each. None: it shows the first ids.
-        memory_bytes: Of the feed.
+        db: The database of the tables.
+        grid: The layout of the samples, with two axes.
+        samples: The samples; see `Feed`.
+        recipe: The recipe of the training.
+        out: The directory for the results; made if it is missing.
+        noun: A name of the samples, for people: `handwritten digits`.
+        labels: A label for each sample: the picture then shows a sample of each label. None: it shows the first ids.
+        memory_bytes: The memory of the feed.
     """
 
     db: Database
@@ -56,15 +56,14 @@ class Study:
     memory_bytes: int = DEFAULT_MEMORY_BYTES
 
     def run(self, say: Say, terminal: bool) -> Comparison:
-        """Train, compare, write everything, and say how it goes.
+        """Train, compare, write all results, and report progress.
 
         Args:
-            say: Gets the lines.
+            say: A function that gets the lines.
             terminal: Whether Keras may draw on the standard output.
 
         Raises:
-            DependencyError: Something is not installed; seen before any work is done.
-            KeyboardInterrupt: Ctrl-C; after at least one epoch there is model.keras.
+            DependencyError: A package is not installed; this is checked before any work is done.
         """
         check_packages()
         self.out.mkdir(parents=True, exist_ok=True)
@@ -148,5 +147,5 @@ class Study:
 
 
 def check_packages() -> None:
-    """Raises DependencyError where something that a study needs beside Keras is not installed."""
+    """Raise DependencyError if a package that a study needs beside Keras is not installed."""
     backend.check_packages("the pictures and the comparison", matplotlib="matplotlib", sklearn="scikit-learn")

@@ -1,4 +1,4 @@
-"""What a study found, in words: the table on the screen and the texts of the report."""
+"""The findings of a study, in words: the table on the screen and the texts of the report."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BESIDE_TRAINING = (
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """A training and a comparison, and what they were made of. See `rowfeed.cli.train.study.Study`."""
+    """A training, a comparison, and their inputs. See `rowfeed.cli.train.study.Study`."""
 
     db: Database
     grid: Grid
@@ -194,7 +194,7 @@ class Findings:
         return said
 
     def _listed(self) -> str:
-        """Where the samples are listed, if not in the table of the rows."""
+        """The table that lists the samples, if it is not the table of the rows."""
         samples = self.samples
         if isinstance(samples, Samples):
             restricted = f" where {samples.where}" if samples.where is not None else ""
@@ -202,7 +202,7 @@ class Findings:
         return "" if samples is None else "; a list of ids"
 
     def _limits(self) -> Sequence[tuple[str, str]]:
-        """What was said about the server and of memory, beside the defaults."""
+        """The settings of the server and of memory that are not the defaults."""
         said, address = [], self.db._address
         throttle = address.throttle.limit
         if throttle is not None:

@@ -1,4 +1,4 @@
-"""Training a denoising autoencoder from a feed, and what came of it."""
+"""Training a denoising autoencoder from a feed, and its results."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from rowfeed.keras import DenoisingAutoencoder, KerasFeed
 from rowfeed.layouts.structure import Batch
 
 Say = Callable[[str], None]
-"""Where lines of progress go."""
+"""A function that gets lines of progress."""
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """What a training left.
+    """The results of a training.
 
     Args:
         model: The trained model.
-        train: The feed it learned from.
-        validation: The feed it was judged by: noisy samples in ascending order of their ids, and the clean ones.
+        train: The feed that the model learned from.
+        validation: The feed that it was judged by: noisy samples in ascending order of their ids, and the clean ones.
         history: `loss` and `val_loss`, one number an epoch: mean squared errors.
         rows: Rows that the queries of the training returned, validation included.
-        seconds: All of `fit`, from the call to the return.
+        seconds: The time of `fit`, from the call to the return.
         stopwatch: The training part of each epoch.
     """
 
@@ -63,13 +63,13 @@ class Interrupted(KeyboardInterrupt):
 
 
 def train(feed: Feed, shape: tuple[int, ...], recipe: Recipe, say: Say, terminal: bool) -> Training:
-    """Train a new model; say its summaries and how it goes.
+    """Train a new model; report its summaries and the progress.
 
     Args:
-        feed: Samples as x and as y.
-        shape: One sample's.
-        recipe: How to train.
-        say: Gets the lines.
+        feed: The samples, as x and as y.
+        shape: The shape of one sample.
+        recipe: The recipe of the training.
+        say: A function that gets the lines.
         terminal: Whether Keras may draw its progress bar on the standard output; else `say` gets a line an epoch.
 
     Raises:
@@ -121,7 +121,7 @@ def train(feed: Feed, shape: tuple[int, ...], recipe: Recipe, say: Say, terminal
 
 @contextmanager
 def fitting(*feeds: KerasFeed) -> Iterator[None]:
-    """Raise what went wrong with a feed as it is, which TensorFlow hides; at last, end the threads of all of them."""
+    """Raise a feed's own error, which TensorFlow hides; at the end, stop the threads of all feeds."""
     try:
         yield
     except Exception as error:
@@ -163,7 +163,7 @@ class Kept(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
 
 
 class Lines(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
-    """One line an epoch, without colour and without going back."""
+    """One line per epoch, without colour and without moving the cursor back."""
 
     def __init__(self, epochs: int, say: Say) -> None:
         super().__init__()

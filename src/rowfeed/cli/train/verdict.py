@@ -1,4 +1,4 @@
-"""What a training came to, and why, in sentences that its numbers bear out."""
+"""The result of a training and the reasons, in sentences that its numbers support."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 FALL = 0.1
-"""The error was still falling if the second half of the epochs brought it down by more than this share.
+"""The error was still falling if the second half of the epochs brought it down by more than this fraction.
 
 Some of a fall in the second half is the learning rate's, which goes down to 0: the digits lose 7 % in epochs 31 to 60.
 """
 
 RISE = 0.05
-"""It has risen again if it ended by more than this share above its lowest."""
+"""The error has risen again if it ended by more than this fraction above its lowest value."""
 
 FEW_EPOCHS = 5
-"""With fewer, an error that does not fall may fall yet."""
+"""With fewer epochs, an error that does not fall may fall later."""
 
 UNRELATED = 0.95
-"""Values have little to do with each other if components lose more than this share of what single values lose."""
+"""Values are nearly unrelated if components lose more than this fraction of the loss of single values."""
 
 SAMPLES_A_VALUE = 5
-"""With fewer samples for each of their values, a PCA does not tell so."""
+"""With fewer samples for each of their values, a PCA does not show this."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,18 @@ class Verdict:
     """The numbers of a training, judged. All errors are mean squared errors per value of validation samples.
 
     Args:
-        noisy: Of the noisy input; 0: there was no noise.
-        denoised: Of what the model made of it.
-        pca: Of its projection on principal components.
-        components: How many of them.
-        pca_samples: How many samples these were found in.
-        pca_loss: Of clean samples projected on these components.
-        values_loss: Of clean samples of which as many single values are kept, and the others are their means.
+        noisy: The error of the noisy input; 0: there was no noise.
+        denoised: The error of the model's output for this input.
+        pca: The error of its projection on principal components.
+        components: The number of components.
+        pca_samples: The number of samples that these were found in.
+        pca_loss: The error of clean samples projected on these components.
+        values_loss: The error of clean samples with only as many single values kept, and the others replaced by their
+            means.
         code_size: Numbers in the model's code of a sample.
         values: Values of a sample.
-        losses: On training samples by epoch, each the mean over its epoch.
-        val_losses: At the end of each epoch.
+        losses: The errors on training samples by epoch, each the mean over its epoch.
+        val_losses: The errors at the end of each epoch.
     """
 
     noisy: float
@@ -57,7 +58,7 @@ class Verdict:
 
     @property
     def fall(self) -> float:
-        """How much of the error the second half of the epochs took: its last, against the lowest of the first half.
+        """The fraction of the error that the second half of the epochs removed: its last, against the first's lowest.
 
         The mean of the first epoch stands for the error before it, so that a single epoch has two halves as well.
         """
@@ -76,12 +77,12 @@ class Verdict:
 
     @property
     def unrelated(self) -> bool:
-        """Whether single values hold as much of clean samples as principal components do: as in random matrices."""
+        """Whether single values keep as much of clean samples as principal components do, as in random matrices."""
         enough = self.pca_samples >= SAMPLES_A_VALUE * self.values and self.components < self.values
         return enough and 0 < UNRELATED * self.values_loss <= self.pca_loss
 
     def result(self) -> str:
-        """How the error changed: goes on after `the autoencoder`."""
+        """The change of the error, as words that follow `the autoencoder`."""
         if not math.isfinite(self.denoised + self.noisy):
             return "gives no finite error."
         if not self.noisy:
@@ -102,7 +103,7 @@ class Verdict:
         )
 
     def reasons(self) -> Sequence[str]:
-        """Why it is not better, as far as the numbers tell; whole sentences, none where there is nothing to say."""
+        """The reasons why it is not better, as far as the numbers tell, in whole sentences; may be none."""
         if not math.isfinite(self.denoised + self.noisy):
             return ["Noise or values are too large for float32: pass less noise, or store values in another unit."]
         said = []
@@ -145,7 +146,7 @@ class Verdict:
         )
 
     def _size(self) -> str:
-        """What the size of the code has to do with it: measured on clean samples, by a PCA that is nearly as large."""
+        """The effect of the code's size: measured on clean samples, by a PCA that is nearly as large."""
         loses = (
             f"Of clean samples, {_count(self.components, 'principal component')} lose {self.pca_loss:.3g}; "
             f"the noise adds {self.noisy:.3g}. "
