@@ -57,7 +57,7 @@ class _Size:
 
     Args:
         memory_bytes: The part of the memory for rows in transit.
-        selection: What is asked for.
+        selection: The selection of the request.
         rows_per_sample: The assumed rows of a sample before the first request; then the fullest request so far counts.
     """
 
@@ -106,7 +106,7 @@ class RequestSize(_Size):
 
     Args:
         memory_bytes: The share of the memory.
-        selection: What is asked for.
+        selection: The selection of the request.
         most_rows: The most rows of a request, except for requests of one sample.
     """
 
@@ -138,7 +138,7 @@ class ScanSize(_Size):
 
     Args:
         memory_bytes: The share of the memory.
-        selection: What is asked for.
+        selection: The selection of the request.
         scan: The scan of the table.
     """
 
