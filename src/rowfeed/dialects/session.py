@@ -126,7 +126,7 @@ class Session(Writing, Reflection):
 
             @sa.event.listens_for(engine, "do_connect")
             def connect(dialect: sa.Dialect, _record: Any, _arguments: Any, options: dict[str, Any]) -> Any:
-                """Connect with a password that is asked for here, and kept nowhere."""
+                """With a password that is asked for here, and kept nowhere."""
                 url = engine.url.set(password=address.password())
                 try:
                     arguments, own = dialect.create_connect_args(url)
@@ -266,7 +266,7 @@ class Session(Writing, Reflection):
     def most_ids(self, request: Request) -> int:
         """The number of a request's ids that one statement can ask for. Reads a sample, to learn which way is used."""
         middle = request.ids.size // 2
-        with suppress(DataError):  # the error comes when the request is read
+        with suppress(DataError), self._translated():  # wrong data will be said when it is read
             one = Request(request.selection, request.ids[middle : middle + 1])
             if self._plain_rows or self._read_columns(one) is None:
                 return self._most_plain_ids(request)

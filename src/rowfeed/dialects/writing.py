@@ -17,7 +17,7 @@ from rowfeed.values.dates import is_date, unit_of
 from rowfeed.values.ids import IdKind, Ids, objects_of
 
 
-class Storage(Gate):
+class Writing(Gate):
     """The columns and statements of standard SQL; an engine's session overrides those that differ."""
 
     storable_dates: ClassVar[dict[str, tuple[Any, Any]]] = {

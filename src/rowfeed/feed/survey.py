@@ -74,14 +74,14 @@ def survey(options: Options, ids: Ids | None, known: Survey | None, counters: Co
     return Survey({layout: selections[layout] for layout in layouts}, ids, scans)
 
 
-def _selection(layout: Layout, reader: Reader) -> Selection:
+def _selection(layout: Layout, retrier: Retrier) -> Selection:
     """The selection of a layout."""
-    return layout.selection(reader.session)
+    return layout.selection(retrier.session)
 
 
-def _scan(layout: Layout, request: Request, reader: Reader) -> Scan | None:
+def _scan(layout: Layout, request: Request, retrier: Retrier) -> Scan | None:
     """The scan of a request to a table without an index; None if there is one."""
-    session = reader.session
+    session = retrier.session
     index = layout.missing_index(session)
     if index is None:
         return None
@@ -93,7 +93,7 @@ def _sample_ids(
     options: Options, selections: Mapping[Layout, Selection], counters: Counters, retrier: Retrier
 ) -> tuple[IdKind, Ids]:
     """The sample ids, and their kind."""
-    session = reader.session
+    session = retrier.session
     connections = options.connections if options.address.throttle.limit is None else 1
     listed = partial(list_ids, session, options.address, connections, counters)
     samples, place = options.samples, options.x

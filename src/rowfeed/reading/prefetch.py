@@ -37,7 +37,7 @@ OPEN_JOBS = 2
 """The job that the consumer has, and the one that is being read."""
 
 
-Task: TypeAlias = Callable[[Reader], Cost | None]
+Task: TypeAlias = Callable[[Retrier], Cost | None]
 """A function of a reader, which has a session if the task asks for one. Returns its cost to the server, if any."""
 
 
@@ -142,7 +142,7 @@ class _Work(Generic[J]):
                         raise progress.error
                     self._held = 1
                     self._counters.add(windows=1)
-                    if not self._threads:  # all ended while idle; read ahead for the next job all the same
+                    if not self._threads:  # they were idle for long: what follows is read ahead all the same
                         self._start_thread()
                     return progress.job
                 if self._jobs is None and not self._open:
@@ -199,11 +199,11 @@ class _Work(Generic[J]):
                         cost = retrier.run(task)
                         if isinstance(cost, Cost):
                             lane.spend(cost)
-                except BaseException as raised:  # every kind of error belongs to the consumer
+                except BaseException as raised:  # whatever it is, it belongs to the consumer
                     error = raised
                 del task, taken
                 taken = self._finish(progress, error)
-                del progress, error  # a waiting thread must hold no job
+                del progress, error  # a thread that waits holds no job
                 taken = taken or self._next_task()
         finally:
             self._throttle.leave(lane)
@@ -212,7 +212,7 @@ class _Work(Generic[J]):
                 del self._threads[threading.current_thread()]
                 self._changed.notify_all()
 
-    def _paused(self, progress: _Progress[J], lane: Lane, reader: Reader) -> bool:
+    def _paused(self, progress: _Progress[J], lane: Lane, retrier: Retrier) -> bool:
         """Wait until the lane is free; False, at once, if the task is no longer needed."""
         if lane.pause_s() > KEPT_S:
             retrier.close()

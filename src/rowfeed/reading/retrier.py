@@ -31,7 +31,7 @@ LONGEST_PAUSE_S = 5.0
 T = TypeVar("T")
 
 _log = logging.getLogger("rowfeed")
-_chance = SystemRandom()  # independent of the user's seeds and random state
+_chance = SystemRandom()  # no state that a seed of the user's would change, or that would change the user's
 
 
 class Retrier:
@@ -71,7 +71,7 @@ class Retrier:
         self._watchdog.watch(self._session)
         return self._session
 
-    def run(self, task: Callable[[Reader], T]) -> T:
+    def run(self, task: Callable[[Retrier], T]) -> T:
         """The result of a task, after as many attempts as necessary.
 
         Args:
@@ -175,6 +175,6 @@ class Watchdog:
         session.interrupt()
 
 
-def pause_s(attempts: int) -> float:
+def retry_pause_s(attempts: int) -> float:
     """Seconds to wait after a number of failed attempts."""
     return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(attempts - 1, 30)) * _chance.uniform(0.5, 1.0)

@@ -81,7 +81,7 @@ class Window:
         self._most = -(-self.samples // connections)
         self._next = [0] * len(reads)
 
-    def take(self) -> Callable[[Reader], Cost] | None:
+    def take(self) -> Callable[[Retrier], Cost] | None:
         """The next request, a function of a reader; None if all were taken."""
         for index, read in enumerate(self._reads):
             start = self._next[index]

@@ -43,18 +43,6 @@ def to_columns(request: Request, rows: Sequence[Sequence[Any]], kind: IdKind) ->
     return ColumnData(request, sample, cell, tuple(values))
 
 
-def _in_range(rows: list[Any], selection: Selection) -> list[Any]:
-    """Rows without those that `out_of_range="drop"` leaves out: only whole numbers outside their axis."""
-    if selection.out_of_range != "drop":
-        return rows
-    sizes = [axis.size for axis in selection.axes]
-
-    def outside(value: Any, size: int) -> bool:
-        return isinstance(value, (int, float, Decimal)) and value == value // 1 and not 0 <= value < size
-
-    return [row for row in rows if not any(map(outside, row[1:], sizes))]
-
-
 def _filled(
     objects: Sequence[Any], selection: Selection, dtype: np.dtype[Any], locate: Callable[[int], str]
 ) -> Sequence[Any]:

@@ -75,35 +75,8 @@ class Selection:
         """Cells of one sample."""
         return prod(axis.size for axis in self.axes)
 
-    def cells_of(
-        self, places: Sequence[npt.NDArray[Any]], rows: int
-    ) -> tuple[Indexes, npt.NDArray[np.bool_] | None] | None:
-        """The cells of rows from their coordinates; None if a row must be read as a plain row.
-
-        Args:
-            places: An array of integers or reals for each axis: (rows,).
-            rows: The number of rows.
-
-        Returns:
-            Cells in the form of `ColumnData`, and a mask of the rows that are within all axes; None if all are.
-        """
-        numbers = index_dtype(self.cells)
-        cell, inside = np.zeros(rows, numbers), None
-        for index, (axis, place) in enumerate(zip(self.axes, places, strict=True)):
-            if place.dtype.kind == "f" and not bool((place == np.floor(place)).all()):
-                return None
-            if place.size and not 0 <= place.min() <= place.max() < axis.size:
-                if self.out_of_range != "drop":
-                    return None
-                within = (place >= 0) & (place < axis.size)
-                inside = within if inside is None else inside & within
-                place = np.where(within, place, 0)
-            place = place.astype(numbers, copy=False)
-            cell = cell * numbers.type(axis.size) + place if index else place
-        return cell, inside
-
     @property
-    def kinds(self) -> set[ValueKind]:
+    def value_kinds(self) -> set[ValueKind]:
         """The kinds of the values."""
         return {value.kind for value in self.values}
 

@@ -48,7 +48,7 @@ def given_ids(samples: Sequence[Any] | npt.NDArray[Any]) -> tuple[IdKind, Ids]:
     return kind, ordered
 
 
-def listed_ids(ids: Sequence[Any] | npt.NDArray[Any], argument: str) -> tuple[IdKind, Ids]:
+def ids_of_argument(ids: Sequence[Any] | npt.NDArray[Any], argument: str) -> tuple[IdKind, Ids]:
     """Ids in the order of an argument, and their kind.
 
     Raises:

@@ -169,38 +169,6 @@ class Session(Writing, generic.Session):
             for column, date in zip(selection.subquery.c, dated, strict=True)
         ]
 
-    # Writing
-
-    has_uuids = True
-
-    def key_type(self, ids: Ids, kind: IdKind) -> Any:
-        return UnsignedBigInteger() if ids.dtype == np.uint64 else super().key_type(ids, kind)
-
-    def key_objects(self, ids: Ids, kind: IdKind) -> list[Any]:
-        """UUIDs as text, which INSERT casts; DuckDB cannot scan an array of UUIDs."""
-        return objects_of(ids, IdKind.TEXT if kind is IdKind.UUIDS else kind)
-
-    def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Integers above 2^63 - 1: the column type is signed."""
-        if values.dtype.kind == "u":
-            return np.asarray(values > np.iinfo(np.int64).max)
-        return super().unstorable(values)
-
-    def clock_objects(self, times: Sequence[timedelta]) -> list[Any]:
-        return [clock(elapsed) for elapsed in times]
-
-    def _transaction(self) -> AbstractContextManager[Any]:
-        transaction = self._connection.begin()
-        if self._own:
-            self._driver.begin()
-        return transaction
-
-    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
-        if not self._own:
-            super()._insert(table, columns)
-        elif columns[0]:
-            self._driver.insert(self._connection.dialect.identifier_preparer, table, _arrays(table, columns))
-
 
 def _has_null(column: npt.NDArray[Any]) -> bool:
     """Whether a column of a result has a NULL. Most have none: they avoid `numpy.ma`, which takes 22 ms to load."""
@@ -283,19 +251,3 @@ def _filled(data: Any, dtype: np.dtype[Any], fill: float, where: Callable[[int],
     given = np.flatnonzero(~np.ma.getmaskarray(data))
     result[given] = to_dtype(np.asarray(data)[given], dtype, lambda index: where(int(given[index])))
     return result
-
-
-def _arrays(table: sa.Table, columns: tuple[list[Any], ...]) -> list[npt.NDArray[Any]]:
-    """The columns of a table as arrays that DuckDB can scan."""
-    dtypes = {
-        UnsignedBigInteger: "u8",
-        sa.SmallInteger: "i2",
-        sa.Integer: "i4",
-        sa.BigInteger: "i8",
-        sa.REAL: "f4",
-        sa.Double: "f8",
-        sa.Date: "M8[us]",
-        sa.DateTime: "M8[us]",
-    }
-    types = [type(column.type) for column in table.columns]
-    return [np.array(data, dtypes.get(kind, object)) for kind, data in zip(types, columns, strict=True)]

@@ -16,9 +16,6 @@ from rowfeed.request.selection import Indexes, Selection, index_dtype
 from rowfeed.values.ids import INT64_MAX, Ids
 from rowfeed.values.numbers import decimals_fit, to_dtype
 
-DECIMALS = (0, 246)
-"""Column types, by drivers' numbers, whose values come as DOUBLE."""
-
 
 def none(selection: Selection) -> list[npt.NDArray[Any]]:
     """The columns of a reply without rows."""
@@ -26,12 +23,12 @@ def none(selection: Selection) -> list[npt.NDArray[Any]]:
     return [sample, cell, *(np.empty(0, value.dtype) for value in selection.values)]
 
 
-def take(request: Request, kinds: list[int], parts: list[list[npt.NDArray[Any]]], rows: Rows) -> bool:
+def take(request: Request, types: list[int], parts: list[list[npt.NDArray[Any]]], rows: Rows) -> bool:
     """Check and convert some rows; False if one of them must be read as a plain row."""
     selection = request.selection
     first = 1 + len(selection.axes)
-    # Copies, since later rows overwrite this memory; numpy treats a column of one row as contiguous.
-    found = selection.cells_of([rows[f"c{index}"].copy() for index in range(1, first)], rows.size)
+    # Copies, since the stream goes on in the same memory; numpy takes a column of one row for contiguous.
+    found = cells_of(selection, [rows[f"c{index}"].copy() for index in range(1, first)], rows.size)
     if found is None:
         return False
     cell, inside = found

@@ -42,11 +42,7 @@ SKIP_FROM = 8
 Measured: 200,000 ids of 50 rows take 0.22 of the time; 1,000,000 ids of 5 rows take 1.25 times as long."""
 
 
-FLOAT, BIT = 4, 16
-"""Column types, by drivers' numbers, that are converted before they are read."""
-
-
-class Session(Storage, InformationSchema, generic.Session):
+class Session(Writing, InformationSchema, generic.Session):
     """A session on a MariaDB or MySQL server."""
 
     remote = True
@@ -109,7 +105,7 @@ class Session(Storage, InformationSchema, generic.Session):
             return
         try:
             if self._interrupted or not getattr(self._driver, "open", True):
-                self._connection.invalidate()  # there is nothing to roll back: a rollback would fail, and be logged
+                self._connection.invalidate()  # nothing to roll back: it would fail, and be logged
             self._connection.close()
         except sa.exc.SQLAlchemyError:
             if not self._connection.closed:
@@ -144,7 +140,7 @@ class Session(Storage, InformationSchema, generic.Session):
             return True
 
         query = sa.select(ids).distinct()
-        if self._rows_per_sample(source, column) < SKIP_FROM:  # a count stops the server from going from id to id
+        if self._rows_per_sample(source, column) < SKIP_FROM:  # a count keeps the server from going from id to id
             query = sa.select(ids).group_by(ids).having(sa.func.count() > 0)
         statement = self._literal(query)
         if statement is None or not self._read(statement, take):
@@ -221,32 +217,11 @@ class Session(Storage, InformationSchema, generic.Session):
             self._types[selection] = [int(column[1]) for column in cursor.description]  # type: ignore[call-overload]
         return self._types[selection]
 
-    def _numbers(self, selection: Selection) -> sa.Select[Any]:
-        """The columns of the rows, numbers in a form of fixed width.
-
-        With `null="fill"` a NULL comes as 0, and a further column for each value marks the NULLs.
-        """
-        columns: list[sa.ColumnElement[Any]] = []
-        for column, kind in zip(selection.subquery.c, self._kinds(selection), strict=True):
-            number: sa.ColumnElement[Any] = column if kind == FLOAT else _printable(column, kind)
-            if kind in DECIMALS and column.name.startswith("value"):
-                number = _double(column)
-                if selection.values[int(column.name[5:])].dtype.kind != "f":  # DOUBLE's 1.00000000000000000001 is whole
-                    number = sa.case((column == sa.func.truncate(column, sa.literal_column("0")), number))
-            columns.append(number.label(column.name))
-        if selection.null != "fill" or self._wire is None:
-            return sa.select(*columns)
-        first = 1 + len(selection.axes)
+    def _unsigned(self, query: sa.Select[Any]) -> list[bool]:
+        """Which columns of a query are unsigned."""
+        assert self._wire is not None
         with self._translated():
-            unsigned = self._wire.unsigned(self._literal(sa.select(*columns)) or "")
-        for index in range(first, len(columns)):
-            zero: sa.ColumnElement[Any] = sa.literal_column(
-                "CAST(0 AS UNSIGNED)" if unsigned[index] else "0"
-            )  # otherwise the type would be DECIMAL
-            null = selection.subquery.c[f"value{index - first}"].is_(None)
-            columns[index] = sa.case((null, zero), else_=columns[index].element)
-        nulls = [selection.subquery.c[f"value{i}"].is_(None) for i in range(len(selection.values))]
-        return sa.select(*columns, *nulls)
+            return self._wire.unsigned(self._literal(query) or "")
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
         labelled = zip(selection.subquery.c, self._types_of(selection), strict=True)

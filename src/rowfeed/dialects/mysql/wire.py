@@ -53,8 +53,8 @@ class BinaryRows:
 
     def __init__(self, driver: Any) -> None:
         self._driver = driver
-        self._buffer = bytearray(max(BUFFER_BYTES, io.DEFAULT_BUFFER_SIZE))  # holds all that the file has already read
-        self._is_plain = not isinstance(driver._sock, ssl.SSLSocket)  # reads of a plain socket give all that is there
+        self._buffer = bytearray(max(BUFFER_BYTES, io.DEFAULT_BUFFER_SIZE))  # holds all that the file has read already
+        self._is_plain = not isinstance(driver._sock, ssl.SSLSocket)  # whose reads give all that is there
 
     def read(self, statement: str, take: Callable[[Rows], bool]) -> bool:
         """Execute a statement and pass its rows on, part by part.
@@ -127,8 +127,8 @@ class BinaryRows:
         sequence = np.arange(rows.size + 256, dtype=np.uint32) % 256
         heads = (sequence << np.uint32(24)) | np.uint32(width - 4)
         first = self._driver._next_seq_id
-        # The bytes that the file has already read come first, then the socket itself: the file's `readinto1` reads more
-        # than requested into a buffer of its own, and then waits for the network before it returns any of it.
+        # What the file has read already comes first, then the socket itself: the file's `readinto1` reads more than
+        # it is asked for into a buffer of its own, and then waits for the network before it hands that out.
         start = self._from_wire(source.read1, len(view))
         have, regular = self._received(len(start)), 0
         view[:have] = start
@@ -198,7 +198,7 @@ class BinaryRows:
         return bytes(data)
 
 
-def _layout(columns: list[tuple[int, int]]) -> np.dtype[Any] | None:
+def _row_dtype(columns: list[tuple[int, int]]) -> np.dtype[Any] | None:
     """The dtype of rows of such columns in the stream; None if there are no columns, or one has no fixed width."""
     if not columns or any(kind not in WIDTHS for kind, _ in columns):
         return None
@@ -232,8 +232,7 @@ def find(driver: Any) -> BinaryRows | None:
         )
         return None
     if isinstance(driver._sock, socket.socket) and driver._sock.family in (socket.AF_INET, socket.AF_INET6):
-        # The server does not answer when a statement is closed: without this, the next one would wait 40 ms for an
-        # acknowledgement.
+        # Closing a statement has no answer: without this the next statement would wait 40 ms for an acknowledgement.
         driver._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return BinaryRows(driver)
 
@@ -243,4 +242,4 @@ def shut_down(driver: Any) -> None:
     connected = getattr(driver, "_sock", None)
     if isinstance(connected, socket.socket):
         with suppress(OSError):
-            socket.socket.shutdown(connected, socket.SHUT_RDWR)  # not TLS's method: it takes the reader's keys
+            socket.socket.shutdown(connected, socket.SHUT_RDWR)  # not TLS's own, which takes the keys from the reader

@@ -37,7 +37,7 @@ def column_type(given: Any, collation: str | None) -> Any:
     return mysql.FLOAT() if isinstance(given, sa.REAL) else given
 
 
-class Storage(storage.Storage):
+class Writing(writing.Writing):
     """The part of a session that knows the limits of the server's columns, and how to fill them."""
 
     _server: Server

@@ -14,7 +14,7 @@ from rowfeed.dialects import writing
 from rowfeed.values.ids import IdKind, Ids
 
 
-class Storage(storage.Storage):
+class Writing(writing.Writing):
     """The part of a session that knows the limits of the server's columns, and how to fill them."""
 
     _binary: bool

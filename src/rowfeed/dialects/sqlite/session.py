@@ -99,7 +99,7 @@ class Session(Writing, generic.Session):
     @classmethod
     def failure(cls, error: BaseException) -> Failure:
         """See the generic session. A file that another process holds is soon free."""
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # without the bits of extended codes
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # without what makes it extended
         return Failure.TRANSIENT if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) else Failure.PERMANENT
 
     @classmethod
@@ -121,7 +121,7 @@ class Session(Writing, generic.Session):
             return super().sample_ids(source, column)
         parts, last, rest = [np.empty(0, np.int64)], None, source
         if source.bounds is not None and source.bounds[1] is not None:
-            # Of two lower bounds SQLite looks up only the first, and reads all rows between them at every step.
+            # Of two lower bounds SQLite looks up the first alone, and passes what lies between them at every step.
             last, rest = source.bounds[1] - 1, replace(source, bounds=(column, None, source.bounds[2]))
         skips = self._skips(rest, column, SKIP_FROM)
         all_ids = rest.select({"sample": column}).subquery("i").c.sample
@@ -242,7 +242,7 @@ class Session(Writing, generic.Session):
         query, bound = wanted(aggregate(selection, signed, *cell_of(selection), names), request)
         found = self._execute(query.group_by(self._bytewise(names)), bound)
         position = {name: index for index, name in enumerate(request.ids.tolist())}
-        groups: list[Any] = [group for group in found if group[0] in position]  # a loose collation lets others in
+        groups: list[Any] = [group for group in found if group[0] in position]  # a loose collation lets others through
         if any(None in group[2:] for group in groups):
             return None
         counts = [group[1] for group in groups]
@@ -252,45 +252,6 @@ class Session(Writing, generic.Session):
         if cell is None or cell.size != sample.size or numbers is None or not zeros_unsigned(numbers, signed):
             return None
         return converted(request, sample, cell, numbers)
-
-    def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """NaN (it becomes NULL), -0.0 (it becomes 0.0), and integers above 2^63 - 1."""
-        if values.dtype.kind == "f":
-            return np.asarray(np.isnan(values) | ((values == 0) & np.signbit(values)))
-        if values.dtype.kind == "u":
-            return np.asarray(values > np.iinfo(np.int64).max)
-        return super().unstorable(values)
-
-    def key_type(self, ids: Ids, kind: IdKind) -> Any:
-        if ids.dtype == np.uint64:
-            raise DataError(
-                f"expected ids that sqlite stores unchanged, below 2^63; got {ids.max()} among ids. Pass text ids."
-            )
-        return super().key_type(ids, kind)
-
-    def value_objects(self, values: npt.NDArray[Any]) -> list[Any]:
-        """Dates as the text that SQLite's own functions understand."""
-        objects = super().value_objects(values)
-        if values.dtype.kind != "M":
-            return objects
-        return [str(day) if type(day) is date else day.isoformat(" ", "microseconds") for day in objects]
-
-    def clock_objects(self, times: Sequence[timedelta]) -> list[Any]:
-        return [clock(elapsed) for elapsed in times]
-
-    def table_options(self) -> dict[str, Any]:
-        return {"sqlite_with_rowid": False}
-
-    def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
-        statement = str(table.insert().compile(dialect=self._connection.dialect))
-        rows = list(zip(*columns, strict=True))
-        if rows:
-            self._connection.exec_driver_sql(statement, rows)
-
-    def _transaction(self) -> AbstractContextManager[Any]:
-        transaction = self._connection.begin()
-        self._connection.exec_driver_sql("BEGIN IMMEDIATE")  # the driver begins no transaction for CREATE TABLE
-        return transaction
 
     def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
         """From SQLite's own catalogue: it has unnamed UNIQUE columns and the rowid, and marks partial indexes."""
