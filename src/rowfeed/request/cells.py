@@ -21,7 +21,7 @@ from rowfeed.request.selection import Axis, Indexes, Selection, index_dtype
 def cells_of(
     selection: Selection, coordinates: Sequence[npt.NDArray[Any]], rows: int
 ) -> tuple[Indexes, npt.NDArray[np.bool_] | None] | None:
-    """The cells of rows from their coordinates; None where one of them is for the plain rows to look at.
+    """The cells of rows from their coordinates; None if one of them is for the plain rows to look at.
 
     Args:
         selection: Whose axes they are of.
@@ -29,7 +29,7 @@ def cells_of(
         rows: How many there are.
 
     Returns:
-        Cells, as `ColumnData` has them, and which rows are within all axes; None where all are.
+        Cells, as `ColumnData` has them, and which rows are within all axes; None if all are.
     """
     numbers = index_dtype(selection.cells)
     cell, inside = np.zeros(rows, numbers), None

@@ -28,7 +28,7 @@ def numbers(
     With `null="fill"` a NULL comes as 0, and a further column for each value says where.
 
     Args:
-        selection: What is read.
+        selection: The rows and columns.
         types: The types of its columns, as drivers number them.
         unsigned: Says which columns of a query are unsigned.
     """
