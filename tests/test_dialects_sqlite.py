@@ -415,7 +415,7 @@ class TestSchema:
 
 
 class TestGuest:
-    """The database is a guest house: read-only, nothing made, nothing left behind."""
+    """A feed is a polite guest: it only reads, makes nothing and leaves nothing behind."""
 
     @pytest.mark.parametrize(
         "url",
