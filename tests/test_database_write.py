@@ -44,7 +44,7 @@ def grid(table="t", **changes):
 def back(db, layout, **options):
     """What a feed of the layout returns, both ways."""
     fast, plain = (
-        rowfeed.Feed(rowfeed.connect(db.url, plain_rows=plain), layout, **options).arrays() for plain in (False, True)
+        rowfeed.Feed(rowfeed.connect(db._address.url, plain_rows=plain), layout, **options).arrays() for plain in (False, True)
     )
     assert_same(fast, plain)
     return fast

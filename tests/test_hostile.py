@@ -64,7 +64,7 @@ def db(request, url):
 
 
 def engine_of(db):
-    return "mariadb" if "mysql" in db.url.drivername else db.url.get_backend_name()
+    return "mariadb" if "mysql" in db._address.url.drivername else db._address.url.get_backend_name()
 
 
 def allowed(name, engine):
