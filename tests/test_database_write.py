@@ -43,9 +43,8 @@ def grid(table="t", **changes):
 
 def back(db, layout, **options):
     """What a feed of the layout returns, both ways."""
-    fast, plain = (
-        rowfeed.Feed(rowfeed.connect(db._address.url, plain_rows=plain), layout, **options).arrays() for plain in (False, True)
-    )
+    ways = (rowfeed.connect(db._address.url, plain_rows=plain) for plain in (False, True))
+    fast, plain = (rowfeed.Feed(way, layout, **options).arrays() for way in ways)
     assert_same(fast, plain)
     return fast
 

@@ -1,6 +1,6 @@
 """The Keras front end: `feed.to_keras()` for `fit`, `evaluate` and `predict`, and the denoising autoencoder.
 
-Importing this module imports Keras. Elsewhere in rowfeed, only `rowfeed.models.autoencoder` does that.
+Importing this module imports Keras. Elsewhere in rowfeed, only models and the command do that.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Address:
     Args:
         url: The URL as it was given; its text hides a password in it.
         password_from: The source of the password if the URL has none.
-        timeout_s: Seconds that a query may take, connecting included.
+        timeout_s: Seconds that a query may take, and as many at most to connect.
         retry_s: Seconds for which a failed request is repeated.
         plain_rows: Whether to read plain rows, without the engine's own fast way.
         throttle: The limit that all feeds of this server keep within together.

@@ -43,8 +43,8 @@ def connect(
         password_from: The source of the password if the URL names a user without one: the name of an environment
             variable, or a function that returns it (one that pickle can name, if you pickle the database). Asked at
             each connection.
-        timeout_s: Seconds that a query may take, connecting included. After that the server ends it; if the server is
-            silent, the connection is shut down.
+        timeout_s: Seconds that a query may take, and as many at most to connect. After that the server ends it; if the
+            server is silent, the connection is shut down.
         retry_s: Seconds for which a request that failed for a passing reason (a server that restarts, a connection that
             was cut) is repeated, on new connections. 0: never.
         plain_rows: Read plain rows with standard SQL instead of the engine's own fast way: slower, the same

@@ -1,4 +1,4 @@
-"""The one class that sends statements."""
+"""An open connection, whose errors become rowfeed's own."""
 
 from __future__ import annotations
 

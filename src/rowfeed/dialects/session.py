@@ -304,8 +304,9 @@ class Session(Writing, Reflection):
             rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True))
         )
         name, found = namer(kind), list[Any]()
-        for start in range(0, request.ids.size, IDS_PER_QUERY):
-            portion = request.ids[start : start + IDS_PER_QUERY]
+        step = self._most_plain_ids(request)
+        for start in range(0, request.ids.size, step):
+            portion = request.ids[start : start + step]
             wanted, bound = set(portion.tolist()), self._bound(portion, kind)
             found += [row for row in self._execute(query, {"rowfeed_ids": bound}) if name(row[0]) in wanted]
         return to_columns(request, found, kind)

@@ -1,1 +1,1 @@
-"""Windows are read ahead over several sessions, and cut into batches. The only folder with threads."""
+"""Windows are read ahead over several sessions, and cut into batches. Of the library, the only folder with threads."""

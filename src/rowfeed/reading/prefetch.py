@@ -1,8 +1,8 @@
 """Ordered read-ahead over several sessions. Owns its threads, and ends every one of them.
 
 Jobs come complete and in order. While the consumer works with one job, the next job is being read: two are in memory.
-Each job is divided into tasks. Up to `connections` threads share the tasks, each with a reader of its own. There is one
-thread at first. If the consumer waits although all threads are busy, another one is started, and so on.
+Each job is divided into tasks. Up to `connections` threads share the tasks, each with a retrier of its own. There is
+one thread at first. If the consumer waits although all threads are busy, another one is started, and so on.
 
 A thread ends, and its connection with it, when nothing is left to read, when an error stops the work, when the consumer
 closes or deletes the prefetcher or the interpreter exits, and when it was idle for `IDLE_S`. So a consumer that stops
@@ -38,7 +38,7 @@ OPEN_JOBS = 2
 
 
 Task: TypeAlias = Callable[[Retrier], Cost | None]
-"""A function of a reader, which has a session if the task asks for one. Returns its cost to the server, if any."""
+"""A function of a retrier, which has a session if the task asks for one. Returns its cost to the server, if any."""
 
 
 class Job(Protocol):
@@ -56,7 +56,7 @@ class Prefetcher(Generic[J]):
 
     Args:
         jobs: The jobs; the next one is drawn when memory allows, on a reading thread.
-        make_reader: Makes the reader of a thread's tasks.
+        make_retrier: Makes what a thread runs its tasks with.
         connections: The most threads and sessions.
         counters: The counters of waiting times.
         throttle: The limit that decides when a task may run. None: at once.
@@ -178,7 +178,7 @@ class _Work(Generic[J]):
             threads = list(self._threads)
             for retrier in self._threads.values():
                 retrier.interrupt()
-        if threading.current_thread().name != "rowfeed-reader":
+        if not threading.current_thread().name.startswith("rowfeed-"):
             for thread in threads:
                 thread.join()
         with self._changed:

@@ -1,4 +1,4 @@
-"""The number of samples in a request."""
+"""The number of samples in a request, of which `Window.take` gives no connection more than its part of the window."""
 
 from __future__ import annotations
 

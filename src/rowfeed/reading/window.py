@@ -56,7 +56,7 @@ class Window:
         ids: All sample ids of the feed.
         positions: The positions in `ids` of the window's samples, in the order of its slots.
         reads: The layouts to read.
-        readers: The number of sessions that share the work.
+        connections: The number of sessions that share the work.
         counters: The counters of requests.
         spare: Arrays of released windows; those of this window are added later.
     """
@@ -82,7 +82,7 @@ class Window:
         self._next = [0] * len(reads)
 
     def take(self) -> Callable[[Retrier], Cost] | None:
-        """The next request, a function of a reader; None if all were taken."""
+        """The next request, a function of a retrier; None if all were taken."""
         for index, read in enumerate(self._reads):
             start = self._next[index]
             if start < self.samples:

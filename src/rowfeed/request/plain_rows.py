@@ -1,4 +1,4 @@
-"""Plain rows, as any driver gives them, become columns. Only this module names a faulty row.
+"""Plain rows, as any driver gives them, become columns, and a faulty row is named.
 
 A dialect with a faster way uses this one for a request that fails its quick checks. If the rows are unusual but
 correct, they are read here. If they are wrong, the error of this module names the first.
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rowfeed.errors import DataError
-from rowfeed.request.cells import coordinates, within_axes
+from rowfeed.request.coordinates import coordinates, within_axes
 from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Selection
 from rowfeed.values.ids import IdKind, namer

@@ -100,7 +100,7 @@ class Request:
 
 @dataclass(frozen=True, eq=False)
 class ColumnData:
-    """The columns that a request returns: one entry per row, in no particular order unless the selection asks for one.
+    """The columns that a request returns: one entry per row, in no particular order.
 
     Args:
         request: The request.

@@ -56,7 +56,7 @@ class Selection:
         null: How to treat a NULL: `error`; `drop`, the row does not count; `fill`, the value is `fill`.
         fill: The value that stands for NULL with `null="fill"`.
         out_of_range: How to treat a coordinate outside its axis: `error`; `drop`, the row does not count.
-        kind: The kind of the ids in the sample column; None if the table was empty.
+        id_kind: The kind of the ids in the sample column; None if the table was empty.
         indexed: Whether an index starts with the sample column, so that a query for a range of ids reads only its rows.
     """
 

@@ -23,7 +23,7 @@ from rowfeed.dialects import session as generic
 from rowfeed.dialects.duckdb.sqlalchemy_dialect import Dialect
 from rowfeed.dialects.duckdb.writing import Writing
 from rowfeed.dialects.files import why_unusable
-from rowfeed.request.cells import cells_of
+from rowfeed.request.coordinates import cells_of
 from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Selection, Value
 from rowfeed.request.source import Source

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rowfeed.dialects.mysql.query import DECIMALS
 from rowfeed.dialects.mysql.wire import Rows
 from rowfeed.errors import DataError
-from rowfeed.request.cells import cells_of
+from rowfeed.request.coordinates import cells_of
 from rowfeed.request.request import Request
 from rowfeed.request.selection import Indexes, Selection, index_dtype
 from rowfeed.values.ids import INT64_MAX, Ids

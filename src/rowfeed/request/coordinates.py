@@ -6,6 +6,7 @@ that is wrong. SQLite and PostgreSQL have the same rule in their SQL.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -54,7 +55,7 @@ def within_axes(rows: list[Any], selection: Selection) -> list[Any]:
     sizes = [axis.size for axis in selection.axes]
 
     def outside(value: Any, size: int) -> bool:
-        return isinstance(value, (int, float, Decimal)) and value == value // 1 and not 0 <= value < size
+        return _is_whole(value) and not 0 <= value < size
 
     return [row for row in rows if not any(map(outside, row[1:], sizes))]
 
@@ -74,8 +75,7 @@ def coordinates(
         if value is None:
             fix = ' (null="fill" fills values, a coordinate has no fill)' if request.selection.null == "fill" else ""
             raise DataError(f'{axis.name} must be an integer; got NULL at {at}{fix}. Fix the row, or pass null="drop".')
-        number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
-        if not number or value != value or value in _INFINITE or value != int(value):
+        if not _is_whole(value):
             raise DataError(
                 f"{axis.name} must be an integer; got {value!r} at {at}. Fix the row, or CAST it in a selectable."
             )
@@ -88,4 +88,8 @@ def coordinates(
     return result
 
 
-_INFINITE = (float("inf"), float("-inf"))
+def _is_whole(value: Any) -> bool:
+    """Whether a driver's object is a finite whole number. (`value // 1` fails for a Decimal of more than 28 digits.)"""
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        return False
+    return math.isfinite(value) and value == int(value)
