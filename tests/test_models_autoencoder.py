@@ -413,7 +413,7 @@ def test_encoder_can_be_saved_alone(models, tmp_path):
 
 @pytest.mark.parametrize("backend", ["jax", "tensorflow", "torch"])
 def test_saved_model_loads_on_every_backend(models, backend, tmp_path):
-    """A file saved here predicts the same there, with nothing imported but rowfeed.models.autoencoder."""
+    """A file saved here predicts the same there, with nothing imported but rowfeed.keras."""
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     expected = []
@@ -422,7 +422,7 @@ def test_saved_model_loads_on_every_backend(models, backend, tmp_path):
         np.save(tmp_path / f"{number}.npy", x)
         expected.append(run(model, x))
     code = (
-        "import keras, numpy as np, rowfeed.autoencoder\n"
+        "import keras, numpy as np, rowfeed.keras\n"
         "for number in range(3):\n"
         "    model = keras.saving.load_model(f'{number}.keras')\n"
         "    y = keras.ops.convert_to_numpy(model(np.load(f'{number}.npy')))\n"
