@@ -1,6 +1,6 @@
 """Two source trees of rowfeed in turn. Run: python benchmarks/trees.py --old OLD/src --new NEW/src --size full
 
-An epoch of each tree in turn (old, new, old, new, …), each in a process of its own on a warm server. Each tree reads a
+An epoch of each tree in turn (old, new, new, old, …), each in a process of its own on a warm server. Each tree reads a
 second epoch in the first turn, whose digest must be that of the table's samples. Trees are asked through
 `rowfeed.connect` and `rowfeed.Feed` alone. Nothing is kept.
 """
@@ -48,8 +48,8 @@ def main() -> None:
         print(f"\n{engine.name} {case.table}, digest {engine.loaded[case.table]['digest']}", flush=True)
         runs: dict[str, list[dict[str, Any]]] = {tree: [] for tree in TREES}
         for turn in range(arguments.turns):
-            for tree, source in sources.items():
-                run = epoch(engine, case, source, verify=turn == 0)
+            for tree in TREES if turn % 2 == 0 else TREES[::-1]:  # neither always comes after the other
+                run = epoch(engine, case, sources[tree], verify=turn == 0)
                 if run["ok"]:
                     runs[tree].append(run)
                     continue
