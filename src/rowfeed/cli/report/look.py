@@ -53,7 +53,10 @@ def style() -> AbstractContextManager[Any]:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it logs about its font cache
     import matplotlib
 
-    return matplotlib.rc_context({"font.family": "sans-serif", "font.sans-serif": FONTS})
+    context: AbstractContextManager[Any] = matplotlib.rc_context(
+        {"font.family": "sans-serif", "font.sans-serif": FONTS}
+    )
+    return context
 
 
 def new_figure(width: float, height: float, theme: Theme) -> Any:
