@@ -6,6 +6,7 @@ from math import inf, nan
 
 import pytest
 
+from rowfeed.cli.train.comparison import Comparison
 from rowfeed.cli.train.verdict import Verdict
 
 LEVEL = [9.0, 5.0, 3.1, 3.0, 3.0, 3.0]
@@ -37,7 +38,9 @@ def verdict(denoised=3.0, val_losses=LEVEL, **changes):
         "losses": [9.5, *val_losses[1:]],
         "val_losses": val_losses,
     }
-    return Verdict(**{**fields, **changes})
+    given = {**fields, **changes}
+    errors = {name: given.pop(name) for name in list(given) if name in Comparison.__dataclass_fields__}
+    return Verdict(errors=Comparison(samples=0, examples=(), **errors), **given)
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ class RequestSize(_Size):
     speed of the last ones.
 
     Args:
-        memory_bytes: The share of the memory.
+        memory_bytes: The part of the memory for rows in transit.
         selection: The selection of the request.
         most_rows: The most rows of a request, except for requests of one sample.
     """
@@ -137,7 +137,7 @@ class ScanSize(_Size):
     If not all of the table's rows fit, samples are assumed to be average until requests have shown their rows.
 
     Args:
-        memory_bytes: The share of the memory.
+        memory_bytes: The part of the memory for rows in transit.
         selection: The selection of the request.
         scan: The scan of the table.
     """

@@ -97,15 +97,9 @@ class Findings:
 
     @property
     def _verdict(self) -> Verdict:
-        found, training = self.comparison, self.training
+        training = self.training
         return Verdict(
-            noisy=found.noisy,
-            denoised=found.denoised,
-            pca=found.pca,
-            components=found.components,
-            pca_samples=found.pca_samples,
-            pca_loss=found.pca_loss,
-            values_loss=found.values_loss,
+            errors=self.comparison,
             code_size=training.model.code_size,
             values=self._values,
             losses=training.history["loss"],

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rowfeed.cli.train.comparison import Comparison
+
 FALL = 0.1
 """The error was still falling if the second half of the epochs brought it down by more than this fraction.
 
@@ -30,27 +32,14 @@ class Verdict:
     """The numbers of a training, judged. All errors are mean squared errors per value of validation samples.
 
     Args:
-        noisy: The error of the noisy input; 0: there was no noise.
-        denoised: The error of the model's output for this input.
-        pca: The error of its projection on principal components.
-        components: The number of components.
-        pca_samples: The number of samples that these were found in.
-        pca_loss: The error of clean samples projected on these components.
-        values_loss: The error of clean samples with only as many single values kept, and the others replaced by their
-            means.
+        errors: Those of the comparison on validation samples.
         code_size: Numbers in the model's code of a sample.
         values: Values of a sample.
         losses: The errors on training samples by epoch, each the mean over its epoch.
         val_losses: The errors at the end of each epoch.
     """
 
-    noisy: float
-    denoised: float
-    pca: float
-    components: int
-    pca_samples: int
-    pca_loss: float
-    values_loss: float
+    errors: Comparison
     code_size: int
     values: int
     losses: Sequence[float]
@@ -78,40 +67,40 @@ class Verdict:
     @property
     def unrelated(self) -> bool:
         """Whether single values keep as much of clean samples as principal components do, as in random matrices."""
-        enough = self.pca_samples >= SAMPLES_A_VALUE * self.values and self.components < self.values
-        return enough and 0 < UNRELATED * self.values_loss <= self.pca_loss
+        enough = self.errors.pca_samples >= SAMPLES_A_VALUE * self.values and self.errors.components < self.values
+        return enough and 0 < UNRELATED * self.errors.values_loss <= self.errors.pca_loss
 
     def result(self) -> str:
         """The change of the error, as words that follow `the autoencoder`."""
-        if not math.isfinite(self.denoised + self.noisy):
+        if not math.isfinite(self.errors.denoised + self.errors.noisy):
             return "gives no finite error."
-        if not self.noisy:
+        if not self.errors.noisy:
             return (
-                f"gives back clean input with a mean squared error of {self.denoised:.3g}; a PCA with "
-                f"{_count(self.components, 'component')}, with {self.pca:.3g}."
+                f"gives back clean input with a mean squared error of {self.errors.denoised:.3g}; a PCA with "
+                f"{_count(self.errors.components, 'component')}, with {self.errors.pca:.3g}."
             )
-        ratio, pca = self.denoised / self.noisy, self.pca / self.noisy
+        ratio, pca = self.errors.denoised / self.errors.noisy, self.errors.pca / self.errors.noisy
         if ratio >= 1:
             return (
                 f"adds at least as much error as it takes away: its mean squared error is {ratio:.2f} times the noisy "
-                f"input's own; that of a PCA with {_count(self.components, 'component')}, {pca:.2f} times."
+                f"input's own; that of a PCA with {_count(self.errors.components, 'component')}, {pca:.2f} times."
             )
         better = " does better and" if pca < ratio else ""
         return (
             f"brings the mean squared error down to {ratio:.0%} of the noisy input's own; a PCA with "
-            f"{_count(self.components, 'component')}{better} leaves {pca:.0%}."
+            f"{_count(self.errors.components, 'component')}{better} leaves {pca:.0%}."
         )
 
     def reasons(self) -> Sequence[str]:
         """The reasons why it is not better, as far as the numbers tell, in whole sentences; may be none."""
-        if not math.isfinite(self.denoised + self.noisy):
+        if not math.isfinite(self.errors.denoised + self.errors.noisy):
             return ["Noise or values are too large for float32: pass less noise, or store values in another unit."]
         said = []
-        poor = self.noisy > 0 and self.denoised >= min(self.noisy, self.pca)
+        poor = self.errors.noisy > 0 and self.errors.denoised >= min(self.errors.noisy, self.errors.pca)
         trend, epochs = self.trend, len(self.val_losses)
         if trend == "falling":
             said.append(self._falling())
-        elif trend == "rising" and (poor or not self.noisy):
+        elif trend == "rising" and (poor or not self.errors.noisy):
             best = min(range(epochs), key=self.val_losses.__getitem__)
             more = self.val_losses[-1] / self.val_losses[best] - 1 if self.val_losses[best] else math.inf
             said.append(
@@ -125,7 +114,7 @@ class Verdict:
                 f"Training had levelled off: the second half of its {epochs} epochs brought the error down by no more "
                 f"than {FALL:.0%}."
             )
-        if self.noisy and self.unrelated:
+        if self.errors.noisy and self.unrelated:
             said.append(
                 f"As far as a PCA tells, these {self.values:,} values have little to do with each other, as in random "
                 "matrices. If so, no model can do more than pull each value toward its mean."
@@ -147,11 +136,9 @@ class Verdict:
 
     def _size(self) -> str:
         """The effect of the code's size: measured on clean samples, by a PCA that is nearly as large."""
-        loses = (
-            f"Of clean samples, {_count(self.components, 'principal component')} lose {self.pca_loss:.3g}; "
-            f"the noise adds {self.noisy:.3g}. "
-        )
-        if self.pca_loss >= self.noisy:
+        components, lost = _count(self.errors.components, "principal component"), self.errors.pca_loss
+        loses = f"Of clean samples, {components} lose {lost:.3g}; the noise adds {self.errors.noisy:.3g}. "
+        if self.errors.pca_loss >= self.errors.noisy:
             return f"{loses}A code of {_count(self.code_size, 'number')} is small for these {self.values:,} values."
         return f"{loses}So the size of the code, {_count(self.code_size, 'number')}, is not what limits it."
 
