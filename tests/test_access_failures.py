@@ -210,6 +210,9 @@ class OperationalError(Exception):
         ('failed: FATAL:  role "password" does not exist', postgresql.PASSWORD),
         ('failed: FATAL:  database "password" does not exist', postgresql.DATABASE),
         ('failed: FATAL:  no pg_hba.conf entry for host "h", user "u", database "d"', postgresql.ENTRY),
+        ('failed: FATAL:  too many connections for role "u"', postgresql.CONNECTIONS),
+        ("failed: FATAL:  sorry, too many clients already", postgresql.CONNECTIONS),
+        ("failed: FATAL:  no more connections allowed (max_client_conn)", postgresql.CONNECTIONS),
         ("failed: Connection refused", postgresql.HOST),
         ("failed: SSL error: certificate verify failed", postgresql.TLS),
         ("failed: FATAL:  Passwort-Authentifizierung fehlgeschlagen", None),
@@ -219,6 +222,34 @@ def test_words_of_postgresql(words, known):
     """While they connect, drivers have no code: the server's words tell, and names among them do not."""
     found = postgresql.advice(OperationalError(words), "LABEL")
     assert (found and (found.expected, found.what_to_do)) == (known and (known[0].replace("{}", "LABEL"), known[1]))
+
+
+@pytest.mark.parametrize(
+    ("limit", "of"), [("ROLE guest CONNECTION LIMIT 0", "role"), ("DATABASE {} CONNECTION LIMIT 0", "database")]
+)
+def test_a_limit_of_connections(postgresql, limit, of):
+    """A role or a database that takes no more connections is known as such: fewer may do, and later one may be free."""
+    name = f"limited_{of}"
+    admin = sa.create_engine(postgresql, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        for statement in (
+            "CREATE ROLE guest LOGIN PASSWORD 'guest'",
+            f"CREATE DATABASE {name}",
+            f"ALTER {limit.format(name)}",
+        ):
+            connection.exec_driver_sql(statement)
+    try:
+        db = rowfeed.connect(postgresql.set(username="guest", password="guest", database=name))
+        with pytest.raises(
+            rowfeed.DatabaseError, match=f"^expected a free connection of .*too many connections for {of}"
+        ) as caught:
+            db.open()
+        assert caught.value.no_connection_left
+        assert caught.value.transient
+    finally:
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name}")
+            connection.exec_driver_sql("DROP ROLE guest")
 
 
 @pytest.mark.parametrize(("words", "known"), [("[Errno 111] refused", mysql.HOST), ("[SSL: CERTIFICATE]", mysql.TLS)])

@@ -23,6 +23,8 @@ class Failure(Enum):
     PERMANENT = "it would come again"
     TRANSIENT = "it may not come again on a new connection"
     TIMEOUT = "the engine ended a query that took too long"
+    CANCELLED = "somebody cancelled the query; whoever did wants it gone, so it is not made again"
+    NO_CONNECTION_LEFT = "the server, the account or the role has no connection left; fewer may do"
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,14 @@ class Translation:
                     f"({said}). Create an index that starts with the sample column, or pass "
                     "a larger timeout_s to rowfeed.connect."
                 )
+            if failure is Failure.CANCELLED:
+                text = (
+                    f"expected an answer from {label}; got a query that somebody cancelled ({said}). It is not made "
+                    "again. Ask the server's administrator, or whoever may cancel queries of this user."
+                )
             translated = DatabaseError(text)
-            translated.transient = failure is Failure.TRANSIENT
+            translated.transient = failure in (Failure.TRANSIENT, Failure.NO_CONNECTION_LEFT)
+            translated.no_connection_left = failure is Failure.NO_CONNECTION_LEFT
             raise translated from error
 
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from rowfeed.access.failures import Advice, Failure
 
-TRANSIENT = {"57P01", "57P02", "57P03", "57P05", "53300", "40001", "40P01", "25P03"}
-"""Codes that a new connection may not give: shutdown, start, idle, too many connections, serialization, deadlock; and
-class 08, the connection itself. Source: postgresql.org/docs/current/errcodes-appendix.html."""
+TRANSIENT = {"57P01", "57P02", "57P03", "57P05", "40001", "40P01", "25P03"}
+"""Codes that a new connection may not give: shutdown, start, idle, serialization, deadlock; and class 08, the
+connection itself. Source: postgresql.org/docs/current/errcodes-appendix.html."""
 
-TIMEOUT = "57014"
+ENDED = "57014"
 """The code of a query that took too long, or was cancelled."""
+
+CANCELLED = "user request"
+"""The words, after `canceling statement due to`, for a query that somebody cancelled. In other languages, where no code
+tells, it counts as one that took too long."""
+
+NO_CONNECTION_LEFT = (
+    "too many connections",
+    "too many clients",
+    "connection slots are reserved",
+    "no more connections allowed",  # PgBouncer's
+)
+"""The words of a server, a database, a role or a pooler with no connection left, while a driver connects."""
 
 PASSWORD = "a user and a password that {} takes", "Check both in the URL, and where password_from has it from."
 DATABASE = "a database of that name on {}", "Check the name behind the last / of the URL."
@@ -17,6 +29,10 @@ ENTRY = "{} to let this user in from this machine", "Ask its administrator for a
 HOST = "a server at {}", "Check the host and the port, and that it runs and lets this machine in."
 RIGHT = "the right to do this on {}", "Ask its administrator: to read, GRANT SELECT on the tables is enough."
 TLS = "a TLS connection to {} that can be trusted", "Check its certificate, yours, and the host: docs/databases.md."
+CONNECTIONS = (
+    "a free connection of {}",
+    "Close some, pass fewer connections=, or raise the limit of the server, the database or the role.",
+)
 SQL = "SQL that {} understands", "Check where=, and other SQL of your own."
 
 ADVICE = {
@@ -27,11 +43,12 @@ ADVICE = {
     "42601": SQL,
     "42703": SQL,
     "42883": SQL,
-    "53300": ("a free connection of {}", "Close some, pass fewer connections=, or raise its max_connections."),
+    "53300": CONNECTIONS,
 }
 """The expectation of the server, and the remedy."""
 
 WORDS = {
+    **dict.fromkeys(NO_CONNECTION_LEFT, CONNECTIONS),
     "password": PASSWORD,
     "pg_hba.conf": ENTRY,
     "database": DATABASE,
@@ -41,7 +58,10 @@ WORDS = {
 
 
 def code_of(error: BaseException) -> str | None:
-    """The SQLSTATE, from psycopg's or psycopg2's attribute; None if the server sent none, or while connecting."""
+    """The SQLSTATE, as psycopg, psycopg2 or pg8000 has it; None if the server sent none, or while connecting."""
+    said = error.args[0] if error.args else None
+    if isinstance(said, dict):  # pg8000: the fields of the server's message
+        return said.get("C")
     code: str | None = getattr(error, "sqlstate", getattr(error, "pgcode", None))
     return code
 
@@ -55,8 +75,10 @@ def lost(error: BaseException) -> bool:
 def failure(error: BaseException) -> Failure:
     """See `Session.failure`."""
     code = code_of(error)
-    if code == TIMEOUT:
-        return Failure.TIMEOUT
+    if code == ENDED:
+        return Failure.CANCELLED if CANCELLED in str(error) else Failure.TIMEOUT
+    if code == "53300" or (lost(error) and any(words in _refusal(error) for words in NO_CONNECTION_LEFT)):
+        return Failure.NO_CONNECTION_LEFT
     return Failure.TRANSIENT if lost(error) or code in TRANSIENT or str(code).startswith("08") else Failure.PERMANENT
 
 
@@ -64,9 +86,13 @@ def advice(error: BaseException, label: str) -> Advice | None:
     """See `Session.advice`."""
     found = ADVICE.get(code_of(error) or "")
     if found is None and lost(error):
-        fatal = str(error).partition("FATAL:")[2]  # the server's own words; names in them are quoted
-        said = "".join(fatal.split('"')[::2])
+        said = _refusal(error)
         found = next((known for word, known in WORDS.items() if word in said), None)
-        if not fatal:
+        if not said:
             found = TLS if "SSL" in str(error) or "certificate" in str(error) else HOST
     return Advice.of(found, label)
+
+
+def _refusal(error: BaseException) -> str:
+    """The server's own words while a driver connects, without the quoted names in them; empty if it said nothing."""
+    return "".join(str(error).partition("FATAL:")[2].split('"')[::2])
