@@ -7,6 +7,7 @@ OUT ?= demo
 URL ?=
 CACHE ?=
 BENCH := .venv-bench
+MYSQL := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rowfeed/mysql
 BENCHMARK := PYTHONPATH=src $(BENCH)/bin/python benchmarks $(if $(CACHE),--cache $(CACHE))
 ARGS ?=
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -79,10 +80,12 @@ $(BENCH)/ready: benchmarks/constraints.txt benchmarks/requirements.txt
 
 # The tests start servers of their own; these are only the programs. RUNLEVEL=1: do not start any as a service.
 servers:
-	@if command -v mariadbd >/dev/null && ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq mariadb-server postgresql; \
-	fi || echo "The programs of MariaDB and PostgreSQL could not be installed; see the end of the tests."
+	@if command -v mariadbd && command -v pgbouncer && ls /usr/lib/postgresql/*/bin/postgres; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get; then \
+		apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq mariadb-server postgresql pgbouncer; \
+	fi >/dev/null 2>&1 || echo "MariaDB, PostgreSQL and PgBouncer could not be installed; see the end of the tests."
+	@tests/get_mysql.sh $(MYSQL) || echo "MySQL could not be fetched; see the end of the tests."
 
 $(VENV)/lint: $(VENV)/python pyproject.toml constraints.txt
 	$(PIP) -e '.[lint,test]'

@@ -142,7 +142,7 @@ def start(name: str, cache: Path) -> Iterator[Engine]:
         os.environ.pop(variable, None)
     if name == "mariadb":
         options = [f"--innodb-buffer-pool-size={MEMORY}", "--innodb-log-file-size=512M", "--local-infile=ON"]
-        with mariadb_server.mariadb_server(*options, keep=directory) as url:
+        with mariadb_server.server(*options, keep=directory) as url:
             server = Engine(name, url, "", int((directory / "pid").read_text()), directory)
             server.execute("CREATE DATABASE IF NOT EXISTS bench")
             yield _described(replace(server, url=f"{url}bench"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import mariadb_server
+import mysql_server
 import postgresql_server
 import pytest
 import sqlalchemy as sa
+from engines import ENGINES, PRODUCTS, SERVERS, place
 
 import rowfeed
 
@@ -33,20 +34,20 @@ SEED = int(os.environ.get("ROWFEED_TEST_SEED", DEFAULT_SEED))
 
 def missing_servers() -> dict[str, str]:
     """Why tests on a server cannot run, by its name."""
-    missing = {"MariaDB": mariadb_server.why_missing(), "PostgreSQL": postgresql_server.why_missing()}
-    return {name: why for name, why in missing.items() if why}
+    missing = {engine: module.why_missing() for engine, module in SERVERS.items()}
+    return {PRODUCTS[engine]: why for engine, why in missing.items() if why}
 
 
 def pytest_report_header() -> list[str]:
     """The versions of what is tested, and the seed."""
-    commands = {"MariaDB": ["mariadbd", "--version"]}
+    programs = {"MariaDB": "mariadbd", "MySQL": mysql_server.PROGRAM, "PostgreSQL": "postgres"}
     if found := postgresql_server.binaries():
-        commands["PostgreSQL"] = [str(found / "postgres"), "--version"]
+        programs["PostgreSQL"] = found / "postgres"
     versions = [f"SQLite {sqlite3.sqlite_version}"]
-    for name, command in commands.items():
-        if name not in missing_servers():
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            versions.append(done.stdout.strip() or f"{name} as given")
+    for name, program in programs.items():
+        if name not in missing_servers() and shutil.which(program):
+            done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+            versions.append(done.stdout.strip().removeprefix(f"{program}  "))
     for package in ("duckdb", "SQLAlchemy", "PyMySQL", "psycopg", "numpy", "keras"):
         try:
             versions.append(f"{package} {version(package)}")
@@ -64,42 +65,34 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[sa.URL]:
-    """The URL of an administrator of a MariaDB or MySQL server."""
-    if why := missing_servers().get("MariaDB"):
-        pytest.skip(why)
-    with mariadb_server.mariadb_server() as url:
-        yield sa.make_url(url).update_query_dict({"ssl_disabled": "true"})
+    """The URL of an administrator of a MariaDB server."""
+    yield from _server("mariadb", ssl_disabled="true")
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[sa.URL]:
+    """The URL of an administrator of a MySQL server."""
+    yield from _server("mysql", ssl_disabled="true")
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[sa.URL]:
     """The URL of an administrator of a PostgreSQL server."""
-    if why := missing_servers().get("PostgreSQL"):
+    yield from _server("postgresql")
+
+
+def _server(engine: str, **query: str) -> Iterator[sa.URL]:
+    if why := SERVERS[engine].why_missing():
         pytest.skip(why)
-    with postgresql_server.server() as url:
-        yield sa.make_url(url)
-
-
-ENGINES = ["sqlite", "duckdb", "mariadb", "postgresql"]
-SERVERS = ["mariadb", "postgresql"]
-NUMBERS = itertools.count()
+    with SERVERS[engine].server() as url:
+        yield sa.make_url(url).update_query_dict(query)
 
 
 @contextmanager
 def fresh(engine: str, request: pytest.FixtureRequest, directory: Path) -> Iterator[sa.URL]:
     """The URL of a new, empty database on an engine, as its administrator; gone after the context."""
-    if engine not in SERVERS:
-        pytest.importorskip("duckdb" if engine == "duckdb" else "sqlite3")
-        yield sa.make_url(f"{engine}:///{directory}/rowfeed.db")
-        return
-    server: sa.URL = request.getfixturevalue(engine)
-    name = f"rowfeed_{os.getpid()}_{next(NUMBERS)}"
-    admin = sa.create_engine(server, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    yield server.set(database=name)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name}")
+    with place(engine, request, directory) as found:
+        yield sa.make_url(found.url)
 
 
 @pytest.fixture(params=[f"{engine}-{way}" for engine in ENGINES for way in ("fast", "plain")])

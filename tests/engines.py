@@ -7,14 +7,24 @@ import os
 import sqlite3
 from contextlib import ExitStack, closing, contextmanager
 
+import mariadb_server
+import mysql_server
 import numpy as np
+import postgresql_server
 import pytest
 import sqlalchemy as sa
 
 import rowfeed
 from rowfeed.request.request import Request
 
-ENGINES = ["sqlite", "duckdb", "mariadb", "postgresql"]
+SERVERS = {"mariadb": mariadb_server, "mysql": mysql_server, "postgresql": postgresql_server}
+"""The module of each server that tests start."""
+
+PRODUCTS = {"mariadb": "MariaDB", "mysql": "MySQL", "postgresql": "PostgreSQL"}
+MYSQLS = ("mariadb", "mysql")
+"""The servers with the dialect of MySQL."""
+
+ENGINES = ["sqlite", "duckdb", *SERVERS]
 NUMBERS = itertools.count()
 
 
@@ -43,6 +53,11 @@ class Place:
         with engine.connect() as connection:
             found = [connection.exec_driver_sql(sql, tuple(given)) for sql, given in pairs][-1]
             return [tuple(row) for row in found.all()] if found.returns_rows else []
+
+
+def why_missing(engine):
+    """Why tests on a server cannot run; None if they can."""
+    return SERVERS[engine].why_missing() if engine in SERVERS else None
 
 
 @contextmanager

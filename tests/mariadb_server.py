@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
-VARIABLE = "ROWFEED_TEST_MYSQL_URL"
+VARIABLE = "ROWFEED_TEST_MARIADB_URL"
 """A URL of an administrator on a server to use instead: `mysql+pymysql://root:…@host/`."""
 
 QUICK = "ROWFEED_QUICK"
@@ -38,7 +38,7 @@ def why_missing() -> str | None:
 
 
 @contextmanager
-def mariadb_server(*options: str, keep: Path | None = None) -> Iterator[str]:
+def server(*options: str, keep: Path | None = None) -> Iterator[str]:
     """The URL of an administrator on a server that ends with the context: the given one, or a private one.
 
     Args:
@@ -49,8 +49,8 @@ def mariadb_server(*options: str, keep: Path | None = None) -> Iterator[str]:
     if given:
         yield given
         return
-    with private_server(*options, keep=keep) as server:
-        yield server.url
+    with private_server(*options, keep=keep) as found:
+        yield found.url
 
 
 @contextmanager
@@ -61,19 +61,29 @@ def private_server(*options: str, keep: Path | None = None) -> Iterator[Server]:
         options: Further options of `mariadbd`.
         keep: A directory that stays, with its data, for a later server. None: a temporary one.
     """
-    with nullcontext(keep) if keep else tempfile.TemporaryDirectory(prefix="rowfeed-mariadb-") as name:
-        server = Server(Path(name), options)
-        if not (server.directory / "data" / "mysql").exists():
-            server.install()
-        server.start()
+    with running(Server, options, keep) as found:
+        yield found
+
+
+@contextmanager
+def running(kind: type[Server], options: tuple[str, ...], keep: Path | None) -> Iterator[Server]:
+    """A private server of one kind, with its options, in a directory that stays or in a temporary one."""
+    temporary = tempfile.TemporaryDirectory(prefix=f"rowfeed-{kind.program}-", ignore_cleanup_errors=True)
+    with nullcontext(keep) if keep else temporary as name:
+        found = kind(Path(name), options)
+        if not (found.directory / "data" / "mysql").exists():
+            found.install()
+        found.start()
         try:
-            yield server
+            yield found
         finally:
-            server.stop()
+            found.stop()
 
 
 class Server:
     """MariaDB in a directory and on a port of its own."""
+
+    program = "mariadbd"
 
     def __init__(self, directory: Path, options: tuple[str, ...] = ()) -> None:
         self.directory, self.options = directory, options
@@ -95,14 +105,17 @@ class Server:
         """Start, and wait until it greets."""
         temporary = self.directory / "tmp"  # a server that starts deletes all temporary tables of the directory
         temporary.mkdir(exist_ok=True)
-        fast = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF", "--skip-log-bin", "--sync-frm=OFF"]
-        network = ["--bind-address=127.0.0.1", f"--port={self.port}", "--skip-name-resolve"]
+        network = ["--bind-address=127.0.0.1", f"--port={self.port}"]
         files = [f"--socket={self.directory / 'socket'}", f"--pid-file={self.directory / 'pid'}"]
         files.append(f"--tmpdir={temporary}")
-        command = ["mariadbd", "--no-defaults", *self._place, *files, *network, *MEMORY, *fast, *self.options]
         with (self.directory / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen([*self._command, *files, *network, *self.options], stdout=log, stderr=log)
         _wait(self.process, self.port, self.directory / "log")
+
+    @property
+    def _command(self) -> list[str]:
+        fast = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF", "--skip-log-bin", "--sync-frm=OFF"]
+        return ["mariadbd", "--no-defaults", *self._place, "--skip-name-resolve", *MEMORY, *fast]
 
     def kill(self) -> None:
         """End it as a loss of power does."""
@@ -126,4 +139,4 @@ def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
             if client.recv(1):
                 return
         time.sleep(0.05)
-    raise RuntimeError(f"mariadbd did not start:\n{log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"The server did not start:\n{log.read_text(errors='replace')[-2000:]}")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from conftest import SERVERS, fresh
+from conftest import fresh
+from engines import MYSQLS, SERVERS
 
 import rowfeed
 from rowfeed.dialects.mysql import failures as mysql
@@ -138,7 +139,7 @@ def place(request, tmp_path):
         db = rowfeed.connect(url)
         for table in ("T", "U"):
             db.write(rowfeed.Columns(table, sample="id", columns="v"), [1.0])
-        mariadb, guest = request.param == "mariadb", f"guest_{url.database}"
+        mariadb, guest = request.param in MYSQLS, f"guest_{url.database}"
         admin = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         with admin.connect() as connection:
             how, readable = ("IDENTIFIED BY", "T") if mariadb else ("PASSWORD", '"T"')

@@ -16,12 +16,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import mariadb_server
 import numpy as np
-import postgresql_server
 import pytest
 import sqlalchemy as sa
-from conftest import SERVERS, missing_servers
+from engines import MYSQLS, SERVERS, why_missing
 from proxy import Proxy
 
 import rowfeed
@@ -35,7 +33,6 @@ CANARY = f"{HEAD}/7@{TAIL} y%"
 
 QUOTED = quote(CANARY, safe="")
 TESTS = Path(__file__).parent
-MODULES = {"mariadb": mariadb_server, "postgresql": postgresql_server}
 
 
 # Where a password could show
@@ -191,13 +188,12 @@ TABLES = {
 @pytest.fixture(scope="module", params=SERVERS)
 def place(request):
     """A private server of each kind."""
-    name = {"mariadb": "MariaDB", "postgresql": "PostgreSQL"}[request.param]
-    if why := missing_servers().get(name):
+    if why := why_missing(request.param):
         pytest.skip(why)
-    if os.environ.get(MODULES[request.param].VARIABLE):
+    if os.environ.get(SERVERS[request.param].VARIABLE):
         pytest.skip("a server that was given is not killed")
-    with MODULES[request.param].private_server() as server:
-        host = "@'%'" if request.param == "mariadb" else ""
+    with SERVERS[request.param].private_server() as server:
+        host = "@'%'" if request.param in MYSQLS else ""
         given = Place(request.param, server, sa.make_url(server.url), f"guest{host}")
         given.admin("CREATE DATABASE guarded")
         server.url = given.url.set(database="guarded").render_as_string(hide_password=False)
@@ -304,12 +300,13 @@ def on_command_line(place, *words):
 
 
 ARGUMENT, SCHEMA, DATA, DATABASE = rowfeed.ArgumentError, rowfeed.SchemaError, rowfeed.DataError, rowfeed.DatabaseError
-SLEEP = {"mariadb": "SLEEP(30) = 0", "postgresql": "pg_sleep(30) IS NOT NULL"}
-DRIVER = {"mariadb": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
-CA = {"mariadb": "ssl_ca", "postgresql": "sslrootcert"}
-TLS = {"mariadb": {"ssl_ca": "/etc/ssl/certs"}, "postgresql": {"sslmode": "require"}}
+SLEEP = {"mariadb": "SLEEP(30) = 0", "mysql": "SLEEP(30) = 0", "postgresql": "pg_sleep(30) IS NOT NULL"}
+DRIVER = {"mariadb": "mysql+pymysql", "mysql": "mysql+pymysql", "postgresql": "postgresql+psycopg"}
+CA = {"mariadb": "ssl_ca", "mysql": "ssl_ca", "postgresql": "sslrootcert"}
+TLS = {engine: {"ssl_ca": "/etc/ssl/certs"} for engine in MYSQLS} | {"postgresql": {"sslmode": "require"}}
 NO_FILE = {
     "mariadb": {"ssl_ca": "/no/such.pem"},
+    "mysql": {"ssl_ca": "/no/such.pem"},
     "postgresql": {"sslmode": "verify-full", "sslrootcert": "/no/such.pem"},
 }
 
@@ -355,7 +352,7 @@ FAILURES = {
     "unknown driver": (ARGUMENT, lambda p: feed(p.text(drivername=f"{p.url.get_backend_name()}+nosuch"))),
     "missing driver": (
         rowfeed.DependencyError,
-        lambda p: feed(p.text(drivername={"mariadb": "mysql+cymysql", "postgresql": "postgresql+pg8000"}[p.engine])),
+        lambda p: feed(p.text(drivername="mysql+cymysql" if p.engine in MYSQLS else "postgresql+pg8000")),
     ),
     "password in the query": (DATABASE, lambda p: wrong_in_query(p, "password")),
     "password in the query, in capitals": (DATABASE, lambda p: wrong_in_query(p, "PASSWORD")),

@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from conftest import SERVERS, fresh
-from engines import ENGINES
+from conftest import fresh
+from engines import ENGINES, MYSQLS, SERVERS
 
 import rowfeed
 from rowfeed.cli.bench.bench import Bench, Result, lines, picture
@@ -471,7 +471,7 @@ def test_no_password_is_shown_or_written(engine, request, tmp_path, capsys):
         admin = sa.create_engine(place, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         quoted = password.replace("%", "%%")
         with admin.connect() as connection:
-            if engine == "mariadb":
+            if engine in MYSQLS:
                 connection.exec_driver_sql(f"CREATE USER benched IDENTIFIED BY '{quoted}'")
                 connection.exec_driver_sql("GRANT SELECT ON T TO benched")
                 stack.callback(dropped, place, "DROP USER benched")

@@ -67,15 +67,15 @@ class Words(Layout):
 def fill(place):
     """Samples 1 to 3 have two rows each, 4 has none."""
     rows = ((1 + i // 2, rank, name) for i, (name, rank) in enumerate(zip(NAMES, RANKS, strict=True)))
-    mark = "%s" if place.engine in ("mariadb", "postgresql") else "?"
-    text = "TEXT CHARACTER SET utf8mb4" if place.engine == "mariadb" else "TEXT"
+    mark = "%s" if place.engine in engines.SERVERS else "?"
+    text = "TEXT CHARACTER SET utf8mb4" if place.engine in engines.MYSQLS else "TEXT"
     place.run(f"CREATE TABLE words (id INTEGER, place INTEGER, word {text})", "CREATE INDEX words_id ON words (id)")
     for row in rows:
         place.run((f"INSERT INTO words VALUES ({', '.join([mark] * 3)})", row))
 
 
 @pytest.mark.parametrize("plain", [False, True])
-@pytest.mark.parametrize("engine", ["sqlite", "duckdb", "mariadb", "postgresql"])
+@pytest.mark.parametrize("engine", engines.ENGINES)
 def test_a_layout_from_outside(engine, plain, request, tmp_path):
     """A layout of text, which no layout of rowfeed reads, is fed on every engine, in order and over many windows."""
     with engines.place(engine, request, tmp_path) as place:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from engines import ENGINES, place
+from engines import ENGINES, MYSQLS, place
 from reference import assert_same, create, readers
 from test_access_throttle import closed_in
 
@@ -83,7 +83,7 @@ class TestEngines:
                 warnings.simplefilter("always", rowfeed.MissingIndexWarning)
                 feed = rowfeed.Feed(db, grid(), batch_size=64, connections=3)
             indexed = rowfeed.Feed(db, grid("i"), batch_size=64)
-            scans = 10 if plain and engine in ("sqlite", "mariadb") else 1
+            scans = 10 if plain and engine in ("sqlite", *MYSQLS) else 1
             for epoch in (0, 1):
                 before = feed.stats()
                 assert_same(np.concatenate(list(feed.batches(epoch))), np.concatenate(list(indexed.batches(epoch))))
@@ -111,7 +111,7 @@ class TestEngines:
                 feed = rowfeed.Feed(db, grid(), shuffle=False, batch_size=1_200)
             assert_same(next(iter(feed)), cells(1_200))
             if engine != "duckdb":
-                assert feed.stats().requests == {"sqlite": 1, "postgresql": 1, "mariadb": 3}[engine]
+                assert feed.stats().requests == (3 if engine in MYSQLS else 1)
 
 
 def test_what_takes_plain_rows(tmp_path):

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from conftest import NUMBERS, SERVERS, fresh
+from conftest import fresh
+from engines import MYSQLS, NUMBERS, SERVERS
 
 import rowfeed
 
@@ -52,11 +53,9 @@ class House:
 
     def connections(self):
         """How many the account has now."""
-        tables = {
-            "mariadb": "information_schema.processlist WHERE user",
-            "postgresql": "pg_stat_activity WHERE usename",
-        }
-        return self.run(f"SELECT COUNT(*) FROM {tables[self.engine]} = '{self.guest}'")[0][0]
+        mysql = self.engine in MYSQLS
+        table = "information_schema.processlist WHERE user" if mysql else "pg_stat_activity WHERE usename"
+        return self.run(f"SELECT COUNT(*) FROM {table} = '{self.guest}'")[0][0]
 
     def is_empty(self):
         end = time.monotonic() + 10
@@ -68,7 +67,7 @@ class House:
     def log(self):
         """The statements of the account that the server logs in the context, each on one line."""
         found = []
-        if self.engine == "mariadb":
+        if self.engine in MYSQLS:
             self.run("SET GLOBAL log_output = 'TABLE'", "TRUNCATE mysql.general_log", "SET GLOBAL general_log = ON")
             try:
                 yield found
@@ -102,7 +101,7 @@ def house(request, tmp_path):
         house.run(
             "CREATE VIEW seen AS SELECT * FROM cells WHERE id < 40", "CREATE TABLE other (id INT PRIMARY KEY, v INT)"
         )
-        if engine == "mariadb":
+        if engine in MYSQLS:
             account = f"{house.guest}@'%'"
             house.run(f"CREATE USER {account} IDENTIFIED BY 'welcome'")
         else:
@@ -111,7 +110,7 @@ def house(request, tmp_path):
             house.run(f"GRANT USAGE ON SCHEMA public TO {account}")
         house.run(*(f"GRANT SELECT ON {table} TO {account}" for table in ("cells", "words", "seen")))
         yield house
-        house.run(*([] if engine == "mariadb" else [f"DROP OWNED BY {account}"]), f"DROP USER {account}")
+        house.run(*([] if engine in MYSQLS else [f"DROP OWNED BY {account}"]), f"DROP USER {account}")
 
 
 def cells():

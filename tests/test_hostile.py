@@ -9,13 +9,14 @@ from contextlib import closing
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from conftest import ENGINES, SEED, fresh
+from conftest import SEED, fresh
+from engines import ENGINES
 
 import rowfeed
 from rowfeed.dialects import open_session
 from rowfeed.request.source import Source
 
-LONGEST = {"mariadb": 64, "postgresql": 63}
+LONGEST = {"mysql": 64, "postgresql": 63}
 """What a name may be long, in characters and in bytes."""
 
 NAMES = [
@@ -64,12 +65,12 @@ def db(request, url):
 
 
 def engine_of(db):
-    return "mariadb" if "mysql" in db._address.url.drivername else db._address.url.get_backend_name()
+    return db._address.url.get_backend_name()
 
 
 def allowed(name, engine):
     """The name, or where the engine knows no such name the nearest that it knows."""
-    if engine == "mariadb":  # names stay in the Basic Multilingual Plane and end with something
+    if engine == "mysql":  # names stay in the Basic Multilingual Plane and end with something
         name = name.replace("🎲", "한").rstrip(" ")
     return name[: LONGEST.get(engine, 1_000)]
 
@@ -226,7 +227,7 @@ def hostile_ids(count, nul):
 LOOSE = {
     "sqlite": "VARCHAR(255) COLLATE NOCASE",
     "duckdb": "VARCHAR COLLATE nocase.noaccent",
-    "mariadb": "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+    "mysql": "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
     "postgresql": 'text COLLATE "loose"',
 }
 """Columns whose collation takes many ids for one."""

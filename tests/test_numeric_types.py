@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from engines import ENGINES, opened, place, read
+from engines import ENGINES, MYSQLS, opened, place, read
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import SLOW, examples
@@ -83,7 +83,7 @@ TYPES = {
     | {"UHUGEINT": [*ends(128, False), 2**127 + 2**100], "BOOLEAN": [False, True], "FLOAT": SINGLE + SPECIAL}
     | {"DOUBLE": DOUBLE + SPECIAL, "DECIMAL(38, 0)": WHOLE, "DECIMAL(15, 2)": SHORT, "DECIMAL(38, 25)": LONG}
     | {"DECIMAL(15, 14)": NEAR, "DECIMAL(26, 25)": FINE},
-    "mariadb": {name: ends(bits, signed) for name, bits, signed in [*FIXED, ("MEDIUMINT", 24, True), ("INT", 32, True)]}
+    "mysql": {name: ends(bits, signed) for name, bits, signed in [*FIXED, ("MEDIUMINT", 24, True), ("INT", 32, True)]}
     | {f"{name} UNSIGNED": ends(bits, False) for name, bits, _ in [*FIXED, ("MEDIUMINT", 24, 0), ("INT", 32, 0)]}
     | {"BOOLEAN": [0, 1], "BIT(1)": [0, 1], "BIT(12)": ends(12, False), "BIT(64)": ends(64, False)}
     | {"YEAR": [0, 1901, 2155], "FLOAT": SINGLE, "DOUBLE": DOUBLE}
@@ -95,6 +95,7 @@ TYPES = {
     | {"numeric(15, 14)": NEAR, "numeric(26, 25)": FINE}
     | {"numeric": [*WIDE, *WHOLE, Decimal("NaN"), Decimal("Infinity"), Decimal("-Infinity")]},
 }
+TYPES["mariadb"] = TYPES["mysql"]
 TABLES = {(engine, kind): f"t{number}" for engine, kinds in TYPES.items() for number, kind in enumerate(kinds)}
 KNOWN = {}
 CASES = [(e, way, k, d) for e, kinds in TYPES.items() for way in ("fast", "plain") for k in kinds for d in DTYPES]
@@ -150,7 +151,7 @@ def literal(engine, kind, value):
     if isinstance(value, bool):
         return str(value).upper()
     text = format(value, "f") if isinstance(value, Decimal) else repr(value)
-    return text if engine == "mariadb" else f"CAST('{text}' AS {kind})"
+    return text if engine in MYSQLS else f"CAST('{text}' AS {kind})"
 
 
 def create(where, _):
@@ -225,8 +226,8 @@ def test_the_oracle_itself(dtype):
         assert held(value, dtype) == wanted, (value, dtype)
 
 
-NO_NUMBERS = [("mariadb", "TEXT"), ("mariadb", "JSON"), ("mariadb", "BLOB"), ("postgresql", "text")]
-NO_NUMBERS += [("postgresql", "bit(2)"), ("postgresql", "money"), ("postgresql", "bytea")]
+NO_NUMBERS = [(engine, kind) for engine in MYSQLS for kind in ("TEXT", "JSON", "BLOB")]
+NO_NUMBERS += [("postgresql", "text"), ("postgresql", "bit(2)"), ("postgresql", "money"), ("postgresql", "bytea")]
 NO_NUMBERS += [("duckdb", "VARCHAR"), ("duckdb", "BLOB"), ("duckdb", "BIT"), ("sqlite", "TEXT"), ("sqlite", "BLOB")]
 
 
@@ -256,7 +257,7 @@ def storable(engine, value):
     """Whether `write` has a column for such a value."""
     if isinstance(value, int):
         return value < 2**63
-    if engine == "mariadb" and not math.isfinite(value):
+    if engine in MYSQLS and not math.isfinite(value):
         return False
     return engine in ("duckdb", "postgresql") or not (math.isnan(value) or str(value) == "-0.0")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engines import ENGINES, opened, read
+from engines import ENGINES, MYSQLS, opened, read
 
 import rowfeed
 from rowfeed.request.request import Request
@@ -26,7 +26,7 @@ def session(request, tmp_path_factory):
         arrays[sorted(HOLES)] = 0
         for table in ("t", "unindexed"):
             place.connect().write(rowfeed.Grid(table, **GRID), arrays)
-        if place.engine == "mariadb":
+        if place.engine in MYSQLS:
             place.run("ALTER TABLE unindexed DROP PRIMARY KEY")
         if place.engine == "postgresql":
             place.run("ALTER TABLE unindexed DROP CONSTRAINT unindexed_pkey")
@@ -61,7 +61,7 @@ def test_the_same_rows(session, engine, table, ids):
         np.testing.assert_array_equal(read(opened_session, grid, grid.selection(opened_session), ids), expected)
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "mariadb", "postgresql"])
+@pytest.mark.parametrize("engine", [engine for engine in ENGINES if engine != "duckdb"])
 def test_an_index_is_known(session, engine):
     """A table with an index that starts with the column is told from others, which each range would scan."""
     opened_session = session(engine, "fast")

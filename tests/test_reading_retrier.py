@@ -11,12 +11,11 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import mariadb_server
 import numpy as np
-import postgresql_server
 import pytest
 import sqlalchemy as sa
-from conftest import SEED, missing_servers
+from conftest import SEED
+from engines import MYSQLS, SERVERS, why_missing
 from proxy import Proxy
 
 import rowfeed
@@ -29,18 +28,17 @@ KILLS, DOWN_S = (20, 3.0) if SLOW else (3, 0.5)
 
 SAMPLES = 1_200
 GRID = rowfeed.Grid("CELLS", sample="user_id", axes=("x", "y"), value="v", shape=(4, 4))
-SERVERS = {"MariaDB": mariadb_server, "PostgreSQL": postgresql_server}
 
 
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request):
     """A server that may be killed, with a table of cells that encode (sample, x, y)."""
-    if why := missing_servers().get(request.param):
+    if why := why_missing(request.param):
         pytest.skip(why)
     if os.environ.get(SERVERS[request.param].VARIABLE):
         pytest.skip("a server that was given is not killed")
     with SERVERS[request.param].private_server() as server:
-        if request.param == "MariaDB":
+        if request.param in MYSQLS:
             engine = sa.create_engine(server.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
             with engine.connect() as connection:
                 connection.exec_driver_sql("CREATE DATABASE faults")

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from conftest import SERVERS, fresh
+from conftest import fresh
+from engines import SERVERS
 
 import rowfeed
 

@@ -7,12 +7,10 @@ import os
 import ssl
 
 import certificates
-import mariadb_server
 import numpy as np
-import postgresql_server
 import pytest
 import sqlalchemy as sa
-from conftest import SERVERS, missing_servers
+from engines import MYSQLS, SERVERS, why_missing
 
 import rowfeed
 from rowfeed.dialects.mysql import session as mysql
@@ -54,20 +52,20 @@ def impostor(request, files):
 
 def start(request, files, host):
     engine = request.param
-    if why := missing_servers().get({"mariadb": "MariaDB", "postgresql": "PostgreSQL"}[engine]):
+    if why := why_missing(engine):
         pytest.skip(why)
-    module = {"mariadb": mariadb_server, "postgresql": postgresql_server}[engine]
+    module = SERVERS[engine]
     certificate, key = files / f"{host}.pem", files / f"{host}.key"
     if os.environ.get(module.VARIABLE):
         pytest.skip("a server that was given has certificates that are not ours")
-    if engine == "mariadb":
-        context = mariadb_server.private_server(f"--ssl-cert={certificate}", f"--ssl-key={key}")
+    if engine in MYSQLS:
+        context = module.private_server(f"--ssl-cert={certificate}", f"--ssl-key={key}")
     else:
-        context = postgresql_server.private_server(ssl="on", ssl_cert_file=str(certificate), ssl_key_file=str(key))
+        context = module.private_server(ssl="on", ssl_cert_file=str(certificate), ssl_key_file=str(key))
     running = context.__enter__()
     request.addfinalizer(lambda: context.__exit__(None, None, None))
     url = sa.make_url(running.url)
-    if engine == "mariadb":
+    if engine in MYSQLS:
         with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
             connection.exec_driver_sql("CREATE DATABASE feeds")
         url = url.set(database="feeds")
@@ -82,12 +80,12 @@ def engine_of(url):
 
 def plain(url):
     """Without TLS."""
-    return url.update_query_dict({"ssl_disabled": "true"} if engine_of(url) == "mariadb" else {"sslmode": "disable"})
+    return url.update_query_dict({"ssl_disabled": "true"} if engine_of(url) in MYSQLS else {"sslmode": "disable"})
 
 
 def verified(url, authority):
     """With TLS, the server's certificate and its name verified."""
-    if engine_of(url) == "mariadb":
+    if engine_of(url) in MYSQLS:
         return url.update_query_dict({"ssl_ca": str(authority), "ssl_verify_identity": "true"})
     return url.update_query_dict({"sslmode": "verify-full", "sslrootcert": str(authority)})
 
@@ -143,7 +141,7 @@ def test_another_host_is_refused(impostor, files):
 
 def test_flags_are_what_they_say(server):
     """`false` is not taken for true: TLS stays on, and what is neither true nor false is refused."""
-    if engine_of(server) != "mariadb":
+    if engine_of(server) not in MYSQLS:
         pytest.skip("psycopg has no such flags")
     db = rowfeed.connect(server.update_query_dict({"ssl_disabled": "false", "ssl_verify_cert": "false"}))
     assert cipher(db)

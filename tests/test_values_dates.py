@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from engines import ENGINES, opened, place, read
+from engines import ENGINES, MYSQLS, opened, place, read
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import SLOW, examples
@@ -77,6 +77,8 @@ TYPES = {
     | {"TEXT": CLOCKS | {"12:34": 754 * UNITS["m"]}},
     "mariadb": {"DATE": DAYS | OLD, "DATETIME(6)": STAMPS | OLD_STAMP, "TIMESTAMP(6)": MYSQL_INSTANTS}
     | {"TIME(6)": CLOCKS | FAR},
+    "mysql": {"DATE": DAYS | OLD, "DATETIME(6)": STAMPS | OLD_STAMP, "TIMESTAMP(6)": MYSQL_INSTANTS}
+    | {"TIME(6)": CLOCKS | {"-838:59:59": -3_020_399_000_000, "838:59:59": 3_020_399_000_000}},
     "postgresql": {
         "date": DAYS | {"0001-12-31 BC": days("0001-01-01") - DAY, "4714-11-24 BC": JULIAN_0}
         | {"5874897-12-31": days("2097-12-31") + 14_682 * CYCLE},
@@ -115,7 +117,7 @@ def held(exact, dtype):
 
 
 def quoted(engine, kind, text):
-    return f"'{text}'" if engine in ("mariadb", "sqlite") else f"CAST('{text}' AS {kind})"
+    return f"'{text}'" if engine in (*MYSQLS, "sqlite") else f"CAST('{text}' AS {kind})"
 
 
 def create(where, stack):
@@ -125,10 +127,10 @@ def create(where, stack):
         table = TABLES[engine, kind]
         default = " NULL" if kind.startswith("TIMESTAMP(") else ""
         rows = ", ".join(f"({i}, {quoted(engine, kind, text)})" for i, text in enumerate(values))
-        zone = ["SET time_zone = '+00:00'"] if engine == "mariadb" else []
+        zone = ["SET time_zone = '+00:00'"] if engine in MYSQLS else []
         where.run(f"CREATE TABLE {table} (id INT PRIMARY KEY, v {kind}{default})")
         where.run(*zone, f"INSERT INTO {table} VALUES {rows}")
-    if engine == "mariadb":
+    if engine in MYSQLS:
         where.run("SET GLOBAL time_zone = '+02:00'")
         stack.callback(where.run, "SET GLOBAL time_zone = 'SYSTEM'")
     if engine == "postgresql":
@@ -194,7 +196,9 @@ def test_numbers_and_dates_are_two_things(sessions, engine, way):
 
 
 @pytest.mark.parametrize("way", ["fast", "plain"])
-@pytest.mark.parametrize(("engine", "kind"), [("mariadb", "TIMESTAMP(6)"), ("postgresql", "timestamptz")])
+@pytest.mark.parametrize(
+    ("engine", "kind"), [("mariadb", "TIMESTAMP(6)"), ("mysql", "TIMESTAMP(6)"), ("postgresql", "timestamptz")]
+)
 def test_where_is_in_utc(sessions, engine, way, kind):
     """A time of day in where= is one in UTC, as the arrays are, on a server whose zone is another."""
     text = "2026-03-29 01:30:00"
@@ -213,8 +217,10 @@ NO_DATES = [
     ("duckdb", "DATE", "infinity", "datetime64[D]"), ("duckdb", "TIMESTAMP", "-infinity", "datetime64[us]"),
     ("duckdb", "TIMESTAMPTZ", "infinity", "datetime64[us]"), ("duckdb", "INTERVAL", "1 month", "timedelta64[us]"),
     ("duckdb", "TIMETZ", "10:00:00+02", "timedelta64[s]"),
-    ("mariadb", "DATE", "0000-00-00", "datetime64[D]"), ("mariadb", "DATE", "2026-00-10", "datetime64[D]"),
-    ("mariadb", "DATETIME", "2026-02-31 10:00:00", "datetime64[s]"), ("mariadb", "TIMESTAMP", "0", "datetime64[s]"),
+    *((engine, "DATE", "0000-00-00", "datetime64[D]") for engine in MYSQLS),
+    *((engine, "DATE", "2026-00-10", "datetime64[D]") for engine in MYSQLS),
+    *((engine, "DATETIME", "2026-02-31 10:00:00", "datetime64[s]") for engine in MYSQLS),
+    *((engine, "TIMESTAMP", "0", "datetime64[s]") for engine in MYSQLS),
     ("sqlite", "DATE", "2026-02-30", "datetime64[D]"), ("sqlite", "DATE", "29.03.2026", "datetime64[D]"),
     ("sqlite", "TEXT", "24:61:00", "timedelta64[s]"), ("sqlite", "TIMESTAMP", "2026-03-29 24:00:00", "datetime64[s]"),
     ("sqlite", "DATE", "infinity", "datetime64[D]"), ("sqlite", "DATE", "", "datetime64[D]"),
@@ -225,7 +231,7 @@ NO_DATES = [
 def test_what_is_no_date(engine, kind, text, dtype, request, tmp_path):
     """Infinity, zero dates, months without such a day and intervals of months are refused by name."""
     with place(engine, request, tmp_path) as where:
-        loose = ["SET sql_mode = 'ALLOW_INVALID_DATES'"] if engine == "mariadb" else []
+        loose = ["SET sql_mode = 'ALLOW_INVALID_DATES'"] if engine in MYSQLS else []
         where.run(f"CREATE TABLE t (id INT PRIMARY KEY, v {kind})")
         good = {"timedelta64": "10:00:00", "datetime64": "2026-03-29"}[dtype.partition("[")[0]]
         good = "10:00:00+00" if kind.lower() == "timetz" else good
@@ -243,7 +249,7 @@ def test_what_is_no_date(engine, kind, text, dtype, request, tmp_path):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_null_and_missing_rows(engine, way, request, tmp_path):
     """NULL is an error, or the fill that was given; a missing row likewise."""
-    kinds = {"sqlite": "TEXT", "mariadb": "DATETIME(6)"}
+    kinds = {"sqlite": "TEXT", "mariadb": "DATETIME(6)", "mysql": "DATETIME(6)"}
     with place(engine, request, tmp_path) as where:
         where.run(f"CREATE TABLE t (id INT PRIMARY KEY, a {kinds.get(engine, 'timestamp')}, b DATE)")
         where.run("INSERT INTO t VALUES (1, '2026-03-29 02:30:00', '2026-03-29'), (2, NULL, NULL)")
@@ -288,6 +294,7 @@ WHAT_IS_WRITTEN = {
     "sqlite": ["DATE", "DATETIME", "TIME"],
     "duckdb": ["DATE", "TIMESTAMP", "TIME"],
     "mariadb": ["date", "datetime(6)", "time(6)"],
+    "mysql": ["date", "datetime(6)", "time(6)"],
     "postgresql": ["date", "timestamp without time zone", "time without time zone"],
 }
 CATALOGUE = {
@@ -295,6 +302,7 @@ CATALOGUE = {
     "mariadb": "SELECT column_type FROM information_schema.columns WHERE table_name = 't' AND column_name = 'v' "
     "AND table_schema = database()",
 }
+CATALOGUE["mysql"] = CATALOGUE["mariadb"]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -7,7 +7,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from engines import ENGINES, place
+from engines import ENGINES, MYSQLS, place
 
 import rowfeed
 from rowfeed.plan.split import hash_ids
@@ -19,10 +19,10 @@ BYTES = [i.to_bytes(16, "big") for i in (1, 255, 2**127, 2**128 - 1)] + [UUIDS[5
 BIG = [0, 1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 2**63 + 2**40, 2**64 - 2, 2**64 - 1]
 
 UUID_TYPES = [("mariadb", "UUID"), ("postgresql", "uuid"), ("duckdb", "UUID")]
-BYTES_TYPES = [("mariadb", "BINARY(16)"), ("mariadb", "VARBINARY(20)"), ("mariadb", "BLOB"), ("postgresql", "bytea")]
-BYTES_TYPES += [("duckdb", "BLOB"), ("sqlite", "BLOB")]
-BIG_TYPES = [("mariadb", "BIGINT UNSIGNED"), ("mariadb", "DECIMAL(20)"), ("postgresql", "numeric(20, 0)")]
-BIG_TYPES += [("duckdb", "UBIGINT"), ("duckdb", "HUGEINT")]
+BYTES_TYPES = [(engine, kind) for engine in MYSQLS for kind in ("BINARY(16)", "VARBINARY(20)", "BLOB")]
+BYTES_TYPES += [("postgresql", "bytea"), ("duckdb", "BLOB"), ("sqlite", "BLOB")]
+BIG_TYPES = [(engine, kind) for engine in MYSQLS for kind in ("BIGINT UNSIGNED", "DECIMAL(20)")]
+BIG_TYPES += [("postgresql", "numeric(20, 0)"), ("duckdb", "UBIGINT"), ("duckdb", "HUGEINT")]
 KINDS = [(*t, UUIDS) for t in UUID_TYPES] + [(*t, BYTES) for t in BYTES_TYPES] + [(*t, BIG) for t in BIG_TYPES]
 LITERALS = {
     UUID: lambda value, _: f"'{value}'",
@@ -48,7 +48,7 @@ def made(request, tmp_path):
             where.run(f"CREATE TABLE t (id {kind}, x INT, v INT)")
             where.run(*(("INSERT INTO t VALUES (?, 1, ?)", (i, n)) for n, i in enumerate(ids, 1)))
         else:
-            key = "KEY (id(20))" if kind == "BLOB" and engine == "mariadb" else "UNIQUE (id)"
+            key = "KEY (id(20))" if kind == "BLOB" and engine in MYSQLS else "UNIQUE (id)"
             rows = ", ".join(f"({LITERALS[type(i)](i, engine)}, 1, {n})" for n, i in enumerate(ids, 1))
             where.run(f"CREATE TABLE t (id {kind}, x INT, v INT, {key})", f"INSERT INTO t VALUES {rows}")
         yield where, ids
@@ -178,7 +178,8 @@ def test_no_type_has_all_of_them(made, plain):
         rowfeed.Feed(where.connect(plain), GRID)
 
 
-NO_IDS = [("sqlite", "REAL", "1.5"), ("mariadb", "DOUBLE", "1.5"), ("mariadb", "DATE", "'2026-03-29'")]
+NO_IDS = [("sqlite", "REAL", "1.5"), *((engine, "DOUBLE", "1.5") for engine in MYSQLS)]
+NO_IDS += [(engine, "DATE", "'2026-03-29'") for engine in MYSQLS]
 NO_IDS += [("postgresql", "float8", "1"), ("postgresql", "date", "'2026-03-29'"), ("duckdb", "DOUBLE", "1")]
 NO_IDS += [("duckdb", "DATE", "'2026-03-29'"), ("duckdb", "TIMESTAMP", "'2026-03-29'")]
 
@@ -195,11 +196,12 @@ def test_what_is_no_id(engine, kind, value, plain, request, tmp_path):
                 rowfeed.Feed(where.connect(plain), GRID, samples=samples)
 
 
-@pytest.mark.parametrize("engine", ["mariadb", "postgresql", "sqlite"])
+@pytest.mark.parametrize("engine", [engine for engine in ENGINES if engine != "duckdb"])
 @pytest.mark.parametrize("ids", [UUIDS, BYTES], ids=["uuid", "bytes"])
 def test_an_index_serves(engine, ids, plain, request, tmp_path):
     """The statement that reads a request goes by the primary key, says the server that explains it."""
-    kinds = {"postgresql": ("uuid", "bytea"), "mariadb": ("UUID", "BINARY(16)"), "sqlite": ("TEXT", "BLOB")}[engine]
+    kinds = {"postgresql": ("uuid", "bytea"), "mariadb": ("UUID", "BINARY(16)"), "mysql": ("VARCHAR(36)", "BINARY(16)")}
+    kinds = kinds.get(engine, ("TEXT", "BLOB"))
     many = [UUID(int=i * 2**100) if ids is UUIDS else UUID(int=i * 2**100).bytes for i in range(2_000)]
     rows = ", ".join(f"({LITERALS[type(i)](i, engine)}, 1, {n})" for n, i in enumerate(many))
     with place(engine, request, tmp_path) as where:
@@ -218,9 +220,9 @@ def test_an_index_serves(engine, ids, plain, request, tmp_path):
             statement, parameters = next(
                 one for one in sent if "r.sample" in one[0] and ("IN (" in one[0] or "ANY (" in one[0])
             )
-            explain = "EXPLAIN QUERY PLAN" if engine == "sqlite" else "EXPLAIN"
+            explain = {"sqlite": "EXPLAIN QUERY PLAN", "mysql": "EXPLAIN FORMAT=TRADITIONAL"}.get(engine, "EXPLAIN")
             plan = str(session._connection.exec_driver_sql(f"{explain} {statement}", parameters).all())
-        if engine == "mariadb":
+        if engine in MYSQLS:
             assert "'range', 'PRIMARY', 'PRIMARY'" in plan
         elif engine == "postgresql":
             assert "t_pkey" in plan

@@ -60,8 +60,8 @@ class Session(Writing, InformationSchema, generic.Session):
     @classmethod
     def _engine(cls, address: Address, *, read_only: bool) -> sa.Engine:
         url = address.url
-        if "+" not in url.drivername:
-            url = url.set(drivername=f"{url.drivername}+pymysql")
+        driver = url.drivername.partition("+")[2] or "pymysql"
+        url = url.set(drivername=f"mysql+{driver}")  # SQLAlchemy's dialect of this name finds out which server it is
         if "charset" not in url.query:
             url = url.update_query_dict({"charset": "utf8mb4"})
         options: dict[str, Any] = {}
@@ -95,10 +95,13 @@ class Session(Writing, InformationSchema, generic.Session):
         self._connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
         self._connection.exec_driver_sql("SET SESSION time_zone = '+00:00'")  # a TIMESTAMP is an instant
         self._connection.exec_driver_sql(f"SET SESSION {self._server.limit(self._query_limit_s)}")
+        if self._server.product == "mysql":  # or 36,000 ids are too many for an index, and it scans the table
+            self._connection.exec_driver_sql("SET SESSION range_optimizer_max_mem_size = 0")
 
     def _ranges(self, request: Request) -> str:
         """The type of the ends of a request's ranges; empty if it asks for ids."""
-        return type_of_ranges(request) if self._server.joins_ranges else ""
+        least = self._server.range_from
+        return "" if least is None else type_of_ranges(request, least)
 
     def close(self) -> None:
         if self._connection.closed:
