@@ -74,7 +74,8 @@ class House:
             finally:
                 self.run("SET GLOBAL general_log = OFF")
             kinds = "command_type IN ('Query', 'Prepare', 'Execute')"
-            query = f"SELECT argument FROM mysql.general_log WHERE user_host LIKE '{self.guest}%' AND {kinds}"
+            log = "SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log"
+            query = f"{log} WHERE user_host LIKE '{self.guest}%' AND {kinds}"
             found += [" ".join(str(row[0]).split()) for row in self.run(query)]
             return
         file = Path(self.run("SHOW data_directory")[0][0]).parent / "log"
