@@ -12,10 +12,16 @@ class Proxy:
     """Forwards connections until it is told otherwise. Use as a context manager.
 
     `faults` counts the connections that a fault has met, so that a test can assert that it happened.
+
+    Args:
+        host: Of the server.
+        port: Of the server.
+        most: How many bytes of the server come through on each connection, which is silent afterwards; None: all.
     """
 
-    def __init__(self, host, port):
+    def __init__(self, host, port, most=None):
         self.faults = 0
+        self.most = most
         self._stalled = threading.Event()
         self._target = (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -85,15 +91,21 @@ class Proxy:
                     continue
                 for wire in (client, server):
                     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                pumps = [self._start(self._pump, *pair) for pair in ((client, server), (server, client))]
+                pairs = ((client, server, None), (server, client, self.most))
+                pumps = [self._start(self._pump, *pair) for pair in pairs]
                 with self._lock:
                     self._pairs.append((client, server, pumps))
                     self.faults += self._stalled.is_set()
 
-    def _pump(self, source, target):
+    def _pump(self, source, target, left):
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if not self._stalled.is_set():
+                if left is not None and len(data) > left:
+                    with self._lock:
+                        self.faults += left >= 0
+                    data, left = data[: max(0, left)], -1
+                if data and not self._stalled.is_set():
                     target.sendall(data)
+                left = left and max(-1, left - len(data))
             if not self._stalled.is_set():
                 target.shutdown(socket.SHUT_WR)

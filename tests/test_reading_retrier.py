@@ -19,7 +19,7 @@ from engines import MYSQLS, SERVERS, why_missing
 from proxy import Proxy
 
 import rowfeed
-from rowfeed.reading import retrier
+from rowfeed.reading import retrier, session_thread
 from rowfeed.reading.retrier import Retrier, retry_pause_s
 
 SLOW = bool(os.environ.get("ROWFEED_SLOW"))
@@ -275,7 +275,7 @@ class Failing:
 def opened(monkeypatch):
     """The sessions that were opened: such ones."""
     found = []
-    monkeypatch.setattr(retrier, "open_session", lambda address: (found.append(Failing()), found[-1])[1])
+    monkeypatch.setattr(session_thread, "open_session", lambda address: (found.append(Failing()), found[-1])[1])
     return found
 
 
@@ -310,12 +310,13 @@ def test_each_attempt_has_a_connection_of_its_own(monkeypatch, opened):
 
 
 def test_a_task_that_asks_for_no_session_opens_none(opened):
-    """Neither a connection is opened nor a watchdog started for it; the first that asks gets one."""
+    """Neither a connection is opened nor a thread started for it; the first that asks gets one."""
     with Retrier(there()) as reader:
         assert reader.run(lambda reader: 7) == 7
         assert opened == []
-        assert not [thread for thread in threading.enumerate() if thread.name == "rowfeed-watchdog"]
-        assert reader.run(lambda reader: reader.session) is opened[0]
+        assert not [thread for thread in threading.enumerate() if thread.name == "rowfeed-session"]
+        reader.run(lambda reader: reader.session.close())
+        assert len(opened) == 1
 
 
 def test_the_time_of_a_task_counts_from_its_session_on(opened):

@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 from rowfeed.access.address import Address
 from rowfeed.access.failures import Advice, Failure, Translation
 from rowfeed.access.passwords import hide
+from rowfeed.access.sockets import HeldSocket, opening
 from rowfeed.dialects.reflection import Reflection
 from rowfeed.dialects.writing import Writing
 from rowfeed.errors import DataError, SchemaError
@@ -31,7 +32,7 @@ IDS_PER_FETCH = 8_192
 """The most ids that are Python objects at one time, before they become an array."""
 
 SERVERS_SHARE = 0.9
-"""The share of `timeout_s` after which a server ends a query, so that its own error comes before the watchdog's."""
+"""The share of `timeout_s` after which a server ends a query, so that its own error comes first."""
 
 PROBED_ROWS = 10_000
 """Rows of an index that are read to learn the rows of a sample."""
@@ -70,6 +71,10 @@ class Session(Writing, Reflection):
         self._connection = connection
         self._plain_rows = address.plain_rows
         self._label = address.label
+        self._socket = opening.get() or HeldSocket()
+        if not self._socket.found:  # connected in a way of the user's
+            self._socket.hold(connection.connection.driver_connection)
+        self.remote = self.remote or address.url.host is not None
         self._query_limit_s = address.timeout_s * SERVERS_SHARE
         self._translation = self._translation_of(address)
 
@@ -124,13 +129,19 @@ class Session(Writing, Reflection):
         if read_only not in address.engines:
             engine = address.engines[read_only] = cls._engine(address, read_only=read_only)
 
+            _close_quietly(engine.dialect)
+
             @sa.event.listens_for(engine, "do_connect")
             def connect(dialect: sa.Dialect, _record: Any, _arguments: Any, options: dict[str, Any]) -> Any:
                 """With a password that is asked for here, and kept nowhere."""
                 url = engine.url.set(password=address.password())
                 try:
                     arguments, own = dialect.create_connect_args(url)
-                    return cls._driver_connect(dialect, arguments, {**own, **options})
+                    driver = cls._driver_connect(dialect, arguments, {**own, **options})
+                    held = opening.get()
+                    if held is not None:
+                        held.hold(driver)
+                    return driver
                 except Exception as error:
                     hide(error, url)
                     raise sa.exc.DBAPIError("", None, error) from error
@@ -160,9 +171,15 @@ class Session(Writing, Reflection):
             self._connection.close()
         except sa.exc.SQLAlchemyError:
             self._connection.invalidate()
+        finally:
+            self._socket.close()
 
     def interrupt(self) -> None:
-        """End the running query from another thread, if the engine can; else do nothing."""
+        """End the running query from another thread: by the socket, if the driver does not hide it.
+
+        The connection may be unusable afterwards.
+        """
+        self._socket.shut_down()
 
     def sample_kind(self, source: Source, column: str) -> IdKind | None:
         """The kind of the ids in a column, judged by the first row; None without rows."""
@@ -318,3 +335,14 @@ class Session(Writing, Reflection):
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         """Ids as the driver accepts them for a column of such a kind."""
         return objects_of(ids, kind)
+
+
+def _close_quietly(dialect: Any) -> None:
+    """A broken connection cannot be closed properly, and need not be: without this SQLAlchemy logs how it failed."""
+    do_close = dialect.do_close
+
+    def close(driver: Any) -> None:
+        with suppress(Exception):
+            do_close(driver)
+
+    dialect.do_close = close

@@ -10,7 +10,7 @@ asking, for example after a training step that raised, leaves nothing behind. If
 again.
 
 With a throttle, a thread waits until its lane is free before it runs a task. During this pause no query is open and no
-watchdog runs, and the end of the work ends the pause. In a long pause the connection is closed.
+time-out runs, and the end of the work ends the pause. In a long pause the connection is closed.
 """
 
 from __future__ import annotations

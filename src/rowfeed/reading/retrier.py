@@ -5,8 +5,8 @@ repeated on a new connection. Only this request is repeated, since a failed requ
 between the attempts double from `FIRST_PAUSE_S` to `LONGEST_PAUSE_S`, each shortened by up to a half at random so that
 many readers do not come back at the same moment. After `retry_s` from the first failure, no further attempt is made.
 
-A driver's time-out fails if a network is silent but still acknowledges. So a watchdog shuts the connection down when a
-request has taken `timeout_s`.
+A driver's time-out fails if a network is silent but still acknowledges. So sessions run on threads of their own, and
+their calls are given up after `timeout_s`: see `session_thread`.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from random import SystemRandom
 from typing import Self, TypeVar
 
 from rowfeed.access.address import Address
-from rowfeed.dialects import open_session
 from rowfeed.dialects.session import Session
 from rowfeed.errors import DatabaseError
+from rowfeed.reading.session_thread import SessionThread
 from rowfeed.reading.stats import Counters
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
+
+MOST_LEFT = 3
+"""The most threads with calls that never returned. No further attempt is made then."""
 
 T = TypeVar("T")
 
@@ -50,8 +52,8 @@ class Retrier:
         self._address = address
         self._counters = counters or Counters()
         self._patient = patient
-        self._session: Session | None = None
-        self._watchdog = Watchdog(address.timeout_s)
+        self._thread: SessionThread | None = None
+        self._left: list[SessionThread] = []
         self._interrupted = threading.Event()
 
     def __enter__(self) -> Self:
@@ -62,14 +64,14 @@ class Retrier:
 
     @property
     def session(self) -> Session:
-        """The session for a running task, opened if there is none. From then on the task may take `timeout_s`."""
+        """The session for a running task, opened if there is none. Each of its calls may take `timeout_s`."""
         self._refuse_if_interrupted()
-        if self._session is None:
-            self._session = open_session(self._address)
-            self._patient = True
+        if self._thread is None:
+            self._thread = SessionThread(self._address)
             self._refuse_if_interrupted()
-        self._watchdog.watch(self._session)
-        return self._session
+            self._thread.open()
+            self._patient = True
+        return self._thread.session
 
     def run(self, task: Callable[[Retrier], T]) -> T:
         """The result of a task, after as many attempts as necessary.
@@ -83,13 +85,16 @@ class Retrier:
         attempts, first_failure, retry_s = 0, 0.0, self._address.retry_s
         while True:
             try:
-                return self._attempt(task)
+                self._refuse_if_interrupted()
+                return task(self)
             except DatabaseError as error:
                 self._drop()
                 attempts += 1
                 first_failure = first_failure or time.monotonic()
                 if not (error.transient and self._patient) or self._interrupted.is_set():
                     raise
+                if len(self._left) >= MOST_LEFT:
+                    raise DatabaseError(f"{error} No more is tried: {len(self._left)} wait already.") from error
                 pause = retry_pause_s(attempts)
                 if time.monotonic() + pause > first_failure + retry_s:
                     spent_s = time.monotonic() - first_failure
@@ -102,26 +107,6 @@ class Retrier:
                 _log.warning("%s Trying again in %.1f s.", error, pause)
             self._interrupted.wait(pause)
 
-    def _attempt(self, task: Callable[[Retrier], T]) -> T:
-        self._refuse_if_interrupted()
-        self._watchdog = watchdog = Watchdog(self._address.timeout_s)
-        try:
-            return task(self)
-        except Exception as error:
-            if not watchdog.has_bitten:
-                raise
-            late = DatabaseError(
-                f"expected an answer from {self._address.label} within timeout_s={self._address.timeout_s:g}; got "
-                "none. The server or the network has stalled, or the query needs longer: check them, or pass a larger "
-                "timeout_s to rowfeed.connect."
-            )
-            late.transient = self._session is not None and self._session.remote
-            raise late from error
-        finally:
-            watchdog.end()
-            if watchdog.has_bitten:
-                self._drop()
-
     def _refuse_if_interrupted(self) -> None:
         if self._interrupted.is_set():
             raise DatabaseError(f"{self._address.label}: reading was stopped.")
@@ -129,50 +114,19 @@ class Retrier:
     def interrupt(self) -> None:
         """End the running task, and every later one, with an error."""
         self._interrupted.set()
-        session = self._session
-        if session is not None:
-            with suppress(Exception):  # a broken connection cannot be interrupted, and need not be
-                session.interrupt()
+        thread = self._thread
+        if thread is not None:
+            thread.interrupt()
 
     def close(self) -> None:
         """Close the connection, if there is one."""
         self._drop()
 
     def _drop(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            session.close()
-
-
-class Watchdog:
-    """Shuts a session down when `timeout_s` have passed since `watch` was first called."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._timer: threading.Timer | None = None
-        self._bitten = threading.Event()
-
-    @property
-    def has_bitten(self) -> bool:
-        """Whether it has shut the session down."""
-        return self._bitten.is_set()
-
-    def watch(self, session: Session) -> None:
-        """Begin to watch, unless it has begun."""
-        if self._timer is None:
-            self._timer = threading.Timer(self._timeout_s, self._bite, (session,))
-            self._timer.name, self._timer.daemon = "rowfeed-watchdog", True
-            self._timer.start()
-
-    def end(self) -> None:
-        """Release the session."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer.join()
-
-    def _bite(self, session: Session) -> None:
-        self._bitten.set()
-        session.interrupt()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.close()
+            self._left = [one for one in (*self._left, thread) if one.is_left]
 
 
 def retry_pause_s(attempts: int) -> float:

@@ -113,12 +113,14 @@ class Session(Writing, InformationSchema, generic.Session):
         except sa.exc.SQLAlchemyError:
             if not self._connection.closed:
                 self._connection.invalidate()
-            wire.shut_down(self._driver)
+            super().interrupt()
+        finally:
+            self._socket.close()
 
     def interrupt(self) -> None:
         """Shut the socket down: a read that waits for the server ends at once, and the session is unusable then."""
         self._interrupted = True
-        wire.shut_down(self._driver)
+        super().interrupt()
 
     # Ids
 

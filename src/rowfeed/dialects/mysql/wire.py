@@ -17,7 +17,7 @@ import struct
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -235,11 +235,3 @@ def find(driver: Any) -> BinaryRows | None:
         # Closing a statement has no answer: without this the next statement would wait 40 ms for an acknowledgement.
         driver._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return BinaryRows(driver)
-
-
-def shut_down(driver: Any) -> None:
-    """End a read that another thread waits in. Harmless if the connection is closed or of another driver."""
-    connected = getattr(driver, "_sock", None)
-    if isinstance(connected, socket.socket):
-        with suppress(OSError):
-            socket.socket.shutdown(connected, socket.SHUT_RDWR)  # not TLS's own, which takes the keys from the reader

@@ -9,8 +9,6 @@ for binary results. With other drivers, plain rows are read.
 from __future__ import annotations
 
 import math
-import os
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -103,6 +101,8 @@ class Session(Writing, generic.Session):
         options: dict[str, Any] = {}
         if url.get_driver_name() in ("psycopg", "psycopg2") and "connect_timeout" not in url.query:
             options["connect_timeout"] = min(CONNECT_S, math.ceil(address.timeout_s))
+        if url.get_driver_name() == "pg8000" and "timeout" not in url.query:
+            options["timeout"] = math.ceil(address.timeout_s)  # of connecting, and of each read afterwards
         return sa.create_engine(url, connect_args=options, poolclass=NullPool, hide_parameters=True)
 
     @classmethod
@@ -129,14 +129,13 @@ class Session(Writing, generic.Session):
 
     def interrupt(self) -> None:
         """End the running query. The connection is unusable afterwards: a stalled network must not hold its reader."""
-        with self._closing, suppress(Exception):  # the connection may be broken or closed
-            descriptor = os.dup(self._driver.fileno())
+        if self._binary and self._closing.acquire(timeout=CANCEL_S):
             try:
-                if self._binary:
+                with suppress(Exception):  # the connection may be broken or closed
                     self._driver.cancel_safe(timeout=CANCEL_S)
             finally:
-                with socket.socket(fileno=descriptor) as wire:
-                    wire.shutdown(socket.SHUT_RDWR)
+                self._closing.release()
+        super().interrupt()
 
     # What is there
 
