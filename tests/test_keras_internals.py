@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("keras")
 
-from rowfeed import keras_internals
-from rowfeed.keras_internals import has_more_epochs, running_methods
+from rowfeed.keras import internals as keras_internals
+from rowfeed.keras.internals import Epochs, epochs_of, running_methods
 
 
 @pytest.fixture(autouse=True)
@@ -43,32 +43,31 @@ def test_the_methods_that_run():
 
 
 @pytest.mark.parametrize(
-    ("body", "more"),
+    ("body", "present"),
     [
-        ("epochs = 3; epoch = 1; return ask(frame())", True),
-        ("epochs = 3; epoch = 2; return ask(frame())", False),
-        ("epochs = 1; initial_epoch = 0; return ask(frame())", False),
+        ("epochs = 3; initial_epoch = 0; epoch = 1; return ask(frame())", 1),
+        ("epochs = 3; initial_epoch = 0; return ask(frame())", None),
     ],
 )
-def test_whether_there_are_more_epochs(body, more):
-    """The variables of `fit` tell; before its first epoch the initial one does."""
+def test_the_epochs_of_a_fit(body, present):
+    """The variables of `fit` tell; before its first epoch there is none."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = within("keras.trainer", "fit", body, ask=has_more_epochs, frame=lambda: sys._getframe(1))
-    assert found is more
+        found = within("keras.trainer", "fit", body, ask=epochs_of, frame=lambda: sys._getframe(1))
+    assert found == Epochs(present, 0, 3)
 
 
 def test_a_keras_without_these_variables():
-    """Another epoch is taken for possible, and a warning says once what was expected, and of which versions."""
+    """A warning says once what was expected, and of which versions; the epochs are unknown."""
     for _ in range(2):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             body = "return ask(frame())"
-            assert within("keras.trainer", "fit", body, ask=has_more_epochs, frame=lambda: sys._getframe(1))
+            assert within("keras.trainer", "fit", body, ask=epochs_of, frame=lambda: sys._getframe(1)) is None
             said = [str(warning.message) for warning in caught]
         if said:
             (text,) = said
-            assert "local variables epoch and epochs in its fit, as 3.11 to 3.15 have; got epoch=None" in text
+            assert "local variables initial_epoch, epoch and epochs in its fit, as 3.11 to 3.15 have; got " in text
     assert not said
 
 

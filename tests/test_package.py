@@ -19,7 +19,7 @@ FLOORS = [
     {"plan", "values", "access"},
     {"request"},
     {"layouts", "dialects"},
-    {"database", "reading", "models", "keras_internals"},
+    {"database", "reading", "models"},
     {"keras"},
     {"feed"},
     {"cli"},

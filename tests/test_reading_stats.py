@@ -60,7 +60,7 @@ def test_every_batch_is_counted(feed, last_batch):
     assert len(whole) > 3 * COUNTED
     list(whole.batches(0, start=70))
     assert whole.stats().batches == len(whole) - 70
-    batches = whole._stream.running(0, 0, lambda: True)
+    batches = whole._stream.running(0, 0, lambda epoch: True)
     before = whole.stats()
     for number, _ in enumerate(batches):
         assert 0 <= number + 1 - (whole.stats() - before).batches < COUNTED

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -284,6 +285,16 @@ class Feed:
         from rowfeed.keras import KerasFeed
 
         return KerasFeed(self._stream)
+
+    @property
+    def __array__(self) -> NoReturn:
+        """There is none. Keras looks here whether its data are arrays, so this is where it is told what they are."""
+        if sys._getframe(1).f_globals.get("__name__", "").startswith("keras."):
+            raise ArgumentError(
+                f"expected a Keras dataset; got {self!r}. Pass feed.to_keras(), as in model.fit(feed.to_keras()); "
+                "small feeds also give plain arrays, feed.arrays()."
+            )
+        raise AttributeError("'Feed' object has no attribute '__array__'")
 
     def stats(self) -> Stats:
         """The counters of this feed since it was made: all that it has read, and the waiting times."""

@@ -43,14 +43,14 @@ class Batches(Iterator[Batch]):
     Every array belongs to its receiver: nothing else holds it, and nothing changes it later.
 
     Args:
-        windows: The windows of the epoch, from the one with batch `start` on; with `goes_on` also those of later
+        windows: The windows of the epoch, from the one with batch `start` on; with `step` also those of the following
             epochs.
         structure: The places of layouts in a batch.
         plan: The order.
         epoch: The number of the epoch.
         start: The first batch.
         transform: A function that runs on each batch.
-        goes_on: Whether the windows go on with the next epoch; `following` gives its batches.
+        step: From this epoch to the one whose windows follow, which `following` gives; None: no windows follow.
         counters: The counters of the batches.
     """
 
@@ -62,10 +62,10 @@ class Batches(Iterator[Batch]):
         epoch: int,
         start: int,
         transform: Transform | None,
-        goes_on: bool = False,
+        step: int | None = None,
         counters: Counters | None = None,
     ) -> None:
-        self._goes_on, self._counters = goes_on, counters or Counters()
+        self._step, self._counters = step, counters or Counters()
         self._windows, self._structure, self._plan, self._transform = windows, structure, plan, transform
         self._epoch, self._batch = epoch, start
         self._length, self._per_window = len(plan), plan.batches_per_window
@@ -93,7 +93,7 @@ class Batches(Iterator[Batch]):
             self._counters.add(batches=batches, cut_s=batches * cut_s)
             if self._batch == self._length:
                 self._release()
-                if not self._goes_on:
+                if self._step is None:
                     self.close()
         else:
             result = self._cut(window, index * self._size)
@@ -115,18 +115,18 @@ class Batches(Iterator[Batch]):
         return self._batch >= self._length
 
     def following(self) -> Batches:
-        """The batches of the next epoch. Its first window was being read before this epoch ended.
+        """The batches of the following epoch. Its first window was being read before this epoch ended.
 
-        There are none if no next epoch was wanted when this epoch's last window was taken.
+        There are none if no such epoch was wanted when this epoch's last window was taken.
         """
         return Batches(
             self._windows,
             self._structure,
             self._plan,
-            self._epoch + 1,
+            self._epoch + (self._step or 0),
             0,
             self._transform,
-            self._goes_on,
+            self._step,
             self._counters,
         )
 

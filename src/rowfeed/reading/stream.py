@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 
 from rowfeed.access.address import Address
 from rowfeed.layouts.structure import Batch, Structure
@@ -54,24 +53,23 @@ class Stream:
         """The batches of one epoch, from batch `start` on; the same at every call."""
         return self._cut(self._windows(epoch, start, Spare()), epoch, start)
 
-    def running(self, epoch: int, start: int, go_on: Callable[[], bool]) -> Batches:
-        """Like `batches`; but while its last window is used, the first window of the next epoch is read.
+    def running(self, epoch: int, start: int, go_on: Callable[[int], bool], step: int = 1) -> Batches:
+        """Like `batches`; but while its last window is used, the first window of the following epoch is read.
 
         Args:
             epoch: The epoch to begin with.
             start: The batch to begin with.
-            go_on: Asked, on a reading thread, whether there will be a next epoch.
+            go_on: Asked, on a reading thread, whether this following epoch will be wanted.
+            step: From one epoch to the following: 1, or 0 for the same epoch again.
         """
 
         def windows() -> Iterator[Window]:
-            spare = Spare()
+            spare, later = Spare(), epoch
             yield from self._windows(epoch, start, spare)
-            for later in count(epoch + 1):
-                if not go_on():
-                    return
+            while go_on(later := later + step):
                 yield from self._windows(later, 0, spare)
 
-        return self._cut(windows(), epoch, start, goes_on=True)
+        return self._cut(windows(), epoch, start, step)
 
     def all(self) -> Batch:
         """The samples of the plan's first epoch, which is one batch."""
@@ -84,9 +82,9 @@ class Stream:
             positions = order.window(window)
             yield Window(self.ids, positions, self.reads, self.connections, self.counters, spare)
 
-    def _cut(self, windows: Iterator[Window], epoch: int, start: int, goes_on: bool = False) -> Batches:
+    def _cut(self, windows: Iterator[Window], epoch: int, start: int, step: int | None = None) -> Batches:
         ahead = Prefetcher(windows, self._retrier, self.connections, self.counters, self.address.throttle)
-        return Batches(ahead, self.structure, self.plan, epoch, start, self.transform, goes_on, self.counters)
+        return Batches(ahead, self.structure, self.plan, epoch, start, self.transform, step, self.counters)
 
     def _retrier(self) -> Retrier:
         return Retrier(self.address, counters=self.counters)

@@ -90,7 +90,7 @@ def iterate(feed: Feed, facts: Facts, epoch: int, seconds: float, *, patient: bo
         patient: Whether to wait for the first batch, at most PATIENCE times as long.
     """
     watch, before = Watch(feed, facts), feed.stats()
-    batches = feed._stream.running(epoch, 0, lambda: True)
+    batches = feed._stream.running(epoch, 0, lambda epoch: True)
     deadline = time.perf_counter() + seconds
     limit = deadline + (PATIENCE - 1) * seconds if patient else deadline
     over = threading.Event()

@@ -11,82 +11,23 @@ import time
 
 import numpy as np
 import pytest
+from keras_feeds import SAMPLES, classifier, expected, label_feed, make_feed, recorder, write_tables
 
 import rowfeed
 from rowfeed.reading.stream import Stream
 
 keras = pytest.importorskip("keras")
+from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter  # noqa: E402
+
 pytestmark = pytest.mark.keras
 
-SAMPLES = 150
 BACKEND = keras.backend.backend()
 
 
 @pytest.fixture
 def url(tmp_path):
-    """150 samples of 3×4 cells; cell (1, 2) holds the sample's id plus 1, sample 7 has no row."""
-    path = tmp_path / "k.db"
-    with sqlite3.connect(path) as db:
-        db.execute("CREATE TABLE cells (s INTEGER, i INTEGER, j INTEGER, v REAL, PRIMARY KEY (s, i, j)) WITHOUT ROWID")
-        db.execute("CREATE TABLE labels (s INTEGER PRIMARY KEY, label INTEGER, weight REAL)")
-        for s in range(SAMPLES):
-            if s != 7:
-                db.execute("INSERT INTO cells VALUES (?, 1, 2, ?), (?, 0, 0, 0.5)", (s, s + 1.0, s))
-            db.execute("INSERT INTO labels VALUES (?, ?, ?)", (s, s % 3, 1.0 + s % 2))
-    db.close()
-    return f"sqlite:///{path}"
-
-
-def make_feed(url, **options):
-    """Batches of 16 in windows of 32: ten batches, five windows."""
-    grid = rowfeed.Grid("cells", sample="s", axes=("i", "j"), value=options.pop("value", "v"), shape=(3, 4))
-    options = {"samples": range(SAMPLES), "batch_size": 16, "y": grid, "memory_bytes": 4 * 48 * 32, **options}
-    return rowfeed.Feed(rowfeed.connect(url), x=grid, **options)
-
-
-def label_feed(url, **options):
-    label = rowfeed.Columns("labels", sample="s", columns="label", dtype="int32")
-    return make_feed(url, y=label, **options)
-
-
-class Recorder(keras.Model):
-    """Scales its input by one weight and writes down what it was trained on."""
-
-    def __init__(self, fail_at=None):
-        super().__init__()
-        self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
-        self.steps, self.fail_at = [], fail_at
-
-    def call(self, x, training=False):
-        x = keras.ops.convert_to_tensor(x)
-        if training and not isinstance(x, keras.KerasTensor):
-            cells = keras.ops.convert_to_numpy(x).reshape(len(x), 12)
-            self.steps.append((cells[:, 6] - 1).astype(int).tolist())
-            if len(self.steps) == self.fail_at:
-                raise RuntimeError("the model failed")
-        return x * self.scale
-
-
-def recorder(**options):
-    model = Recorder(**options)
-    model.compile("sgd", "mse", run_eagerly=True)
-    model.optimizer.learning_rate = 1e-6
-    return model
-
-
-def classifier():
-    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")])
-    model.compile("sgd", "sparse_categorical_crossentropy")
-    return model
-
-
-def expected(feed, epochs):
-    """What the model should see: (batch, ids) of each epoch; the empty sample 7 shows as -1."""
-    return [
-        [-1 if sample == 7 else sample for sample in feed.batch_ids(epoch, batch).tolist()]
-        for epoch in epochs
-        for batch in range(len(feed))
-    ]
+    """The small table."""
+    return write_tables(tmp_path / "k.db")
 
 
 def readers_left(within_s=5.0):
@@ -122,36 +63,37 @@ def test_a_second_fit_goes_on_with_the_next_epoch(url):
     assert model.steps == expected(feed, range(3))
 
 
-def test_reads_forward_whatever_keras_asks(url):
-    """Keras permutes its indices; the batches come in the feed's order all the same, and the same index twice is the
-    same batch.
-    """
+def test_reads_forward_whatever_keras_asks(url, monkeypatch):
+    """Keras permutes its indices; the batches come in the feed's order all the same, and an epoch is read once."""
+    begun = begun_epochs(monkeypatch)
     feed = make_feed(url)
-    data = feed.to_keras()
-    order = [3, 9, 0, 5, 1, 2, 4, 6, 7, 8]
-    for number, index in enumerate(order):
-        x, _ = data[index]
-        assert np.array_equal(x, next(feed.batches(0, number))[0])
-    again, _ = data[3]
-    assert np.array_equal(again, data[3][0])
+    adapter = PyDatasetAdapter(feed.to_keras(), shuffle=True)
+    with pytest.warns(RuntimeWarning, match="expected a Keras that has one of the methods"):  # this is no method
+        epochs = [list(adapter.get_numpy_iterator()) for _ in range(2)]
+    for epoch, got in enumerate(epochs):
+        assert all(np.array_equal(x, y) for (x, _), (y, _) in zip(got, feed.batches(epoch), strict=True))
+    assert begun == [0, 1, 0, 1]  # by the dataset, and by the feed itself
 
 
-@pytest.mark.parametrize("steps", [1, 4, 10])
+@pytest.mark.parametrize("steps", [1, 4, 10, 11, 25])
 def test_steps_per_epoch_goes_on_where_it_stopped(url, steps):
-    """With steps_per_epoch the Keras epochs are cut from the feed's epochs without a gap or a repeat."""
+    """With steps_per_epoch, be they fewer or more than the feed has, the Keras epochs are cut from the feed's epochs
+    without a gap or a repeat.
+    """
     feed, model = make_feed(url), recorder()
-    model.fit(feed.to_keras(), epochs=2, steps_per_epoch=steps, verbose=0)
-    assert model.steps == expected(feed, range(2))[: 2 * steps]
+    model.fit(feed.to_keras(), epochs=3, steps_per_epoch=steps, verbose=0)
+    assert model.steps == expected(feed, range(8))[: 3 * steps]
 
 
-def test_a_fit_that_was_cut_short_is_followed_by_the_next_epoch(url):
-    """Fitting a few steps again and again does not train on the same few batches."""
+def test_a_fit_of_a_few_steps_is_followed_by_the_next_batches(url):
+    """Fitting a few steps again and again does not train on the same few batches; a fit of whole epochs begins one."""
     feed, model = make_feed(url), recorder()
     train = feed.to_keras()
     for _ in range(3):
         model.fit(train, epochs=1, steps_per_epoch=2, verbose=0)
-    wanted = expected(feed, range(3))
-    assert model.steps == [*wanted[0:2], *wanted[10:12], *wanted[20:22]]
+    model.fit(train, epochs=1, verbose=0)
+    wanted = expected(feed, range(2))
+    assert model.steps == wanted[0:6] + wanted[10:20]
 
 
 def test_a_feed_of_one_batch_loses_none_to_the_probe(url):
