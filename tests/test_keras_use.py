@@ -9,6 +9,7 @@ import pytest
 from keras_feeds import SAMPLES, expected, make_feed, recorder, write_tables
 
 import rowfeed
+import rowfeed.keras
 from rowfeed.keras.internals import Asker
 from rowfeed.keras.use import Use
 
@@ -153,6 +154,20 @@ def test_predict_with_fewer_steps_first(url):
     data, x = feed.to_keras(), feed.arrays()
     assert np.array_equal(model.predict(data, steps=3, verbose=0), x[:48])
     assert np.array_equal(model.predict(data, verbose=0), x)
+
+
+def test_a_subclass_sees_what_keras_asks(url):
+    """A class of the user's that changes each batch trains on the same epochs."""
+
+    class Doubled(rowfeed.keras.KerasFeed):
+        def __getitem__(self, index):
+            x, y = super().__getitem__(index)
+            return x, 2 * y
+
+    feed, model = make_feed(url), recorder()
+    losses = model.fit(Doubled(feed._stream), epochs=2, verbose=0).history["loss"]
+    assert model.steps == expected(feed, range(2))
+    assert min(losses) > 0
 
 
 def test_a_loop_sees_one_epoch_after_another(url):

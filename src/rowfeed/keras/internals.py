@@ -59,6 +59,8 @@ class Epochs:
 def asker(dataset: Any) -> Asker | None:
     """Who called the method that calls this; None if it is not an adapter of Keras'."""
     frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_locals.get("self") is dataset:
+        frame = frame.f_back  # a subclass that calls super()
     for _ in range(2):  # before Python 3.12, a comprehension has a frame of its own
         if frame is None or not _of_keras(frame):
             return None
