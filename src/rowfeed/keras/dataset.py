@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -86,10 +86,13 @@ class KerasFeed(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> Batch:
         """For Keras: the next batch of the epoch that it is in. For others: batch `index` of epoch 0."""
         who = asker(self)
-        if who is None:
-            return self._noting_errors(lambda: self._indexed(index))
-        use = self._use(who)
-        batch = self._noting_errors(lambda: use.batch(who, index, permuted=who.function == PERMUTED))
+        try:
+            if who is None:
+                return self._indexed(index)
+            batch = self._use(who).batch(who, index, who.function == PERMUTED)
+        except Exception as error:
+            self.error = error
+            raise
         return batch if isinstance(batch, tuple) else (batch,)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -194,16 +197,9 @@ class KerasFeed(keras.utils.PyDataset):
                 f"expected batches in turn; got a question for batch {index} after batch {last}, so that a window is "
                 "read for it alone. Iterate over the feed, or pass it to Keras as it is.",
                 RuntimeWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
         return self._by_index.take(index, index)
-
-    def _noting_errors(self, read: Callable[[], Batch]) -> Batch:
-        try:
-            return read()
-        except Exception as error:
-            self.error = error
-            raise
 
 
 def _refuse_workers(name: str, value: object) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 METHODS = ("_symbolic_build", "fit", "evaluate", "predict")
 
@@ -33,8 +33,7 @@ SEEN = "3.11 to 3.15"
 """The versions of Keras in which all was seen."""
 
 
-@dataclass(frozen=True)
-class Asker:
+class Asker(NamedTuple):
     """Who asks a dataset for something: an adapter, the function of it, and a number for this run of the function."""
 
     adapter: Any
@@ -59,14 +58,15 @@ class Epochs:
 def asker(dataset: Any) -> Asker | None:
     """Who called the method that calls this; None if it is not an adapter of Keras'."""
     frame: FrameType | None = sys._getframe(2)
-    while frame is not None and frame.f_locals.get("self") is dataset:
-        frame = frame.f_back  # a subclass that calls super()
-    for _ in range(2):  # before Python 3.12, a comprehension has a frame of its own
-        if frame is None or not _of_keras(frame):
-            return None
-        adapter = frame.f_locals.get("self")
-        if getattr(adapter, "py_dataset", None) is dataset:
-            return Asker(adapter, frame.f_code.co_name, id(frame))
+    left = 2  # before Python 3.12, a comprehension of the adapter's has a frame of its own
+    while frame is not None and left:
+        caller = frame.f_locals.get("self")
+        if caller is not dataset:  # else a subclass that calls super()
+            if not _of_keras(frame):
+                return None
+            if getattr(caller, "py_dataset", None) is dataset:
+                return Asker(caller, frame.f_code.co_name, id(frame))
+            left -= 1
         frame = frame.f_back
     return None
 
