@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import warnings
 from uuid import UUID
 
@@ -192,8 +193,11 @@ class TestListed:
         assert got.arrays().tolist() == [[0, 0], [0, 21], [0, 0], [60, 0]]
 
     def test_none_with_rows(self, path, plain):
-        """Not one of them needs rows."""
-        assert feed(path, plain, samples=[1, 3]).arrays().tolist() == [[0, 0], [0, 0]]
+        """Any of them may be without rows, but not all: most likely, they are of another table."""
+        with pytest.raises(
+            rowfeed.DataError, match=r"^expected rows of the 2 samples; got none in a whole epoch, at t"
+        ):
+            feed(path, plain, samples=[1, 3]).arrays()
 
     def test_none_at_all(self, path):
         """No samples is an error."""
@@ -202,10 +206,15 @@ class TestListed:
                 feed(path, samples=samples)
 
     def test_an_empty_table(self, tmp_path, plain):
-        """A table without rows has no kind of id: listed samples are all fill."""
+        """A table without rows has no kind of id: any may be listed, and have rows when it is read."""
         create(tmp_path / "a.db", "t", [("id", ""), ("x", ""), ("v", "")], index=["id"])
-        assert feed(tmp_path / "a.db", plain, samples=[1, 2]).arrays().tolist() == [[0, 0], [0, 0]]
-        assert feed(tmp_path / "a.db", plain, samples=["a"]).arrays().tolist() == [[0, 0]]
+        for samples in ([1, 2], ["a"]):
+            with pytest.raises(rowfeed.DataError, match="got none in a whole epoch, at t"):
+                feed(tmp_path / "a.db", plain, samples=samples).arrays()
+        later = feed(tmp_path / "a.db", plain, samples=[1, 2])
+        with sqlite3.connect(tmp_path / "a.db") as connection:
+            connection.execute("INSERT INTO t VALUES (2, 1, 20)")
+        assert later.arrays().tolist() == [[0, 0], [0, 20]]
 
     @pytest.mark.parametrize("samples", [["2", "4"], ["a"]])
     def test_text_for_integers(self, path, plain, samples):

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
@@ -279,6 +280,25 @@ class Session(Writing, Reflection):
         with self._translated():
             data = None if self._plain_rows else self._read_columns(request)
             return self._read_rows(request) if data is None else data
+
+    def present(self, request: Request) -> npt.NDArray[np.bool_]:
+        """Which samples of a request have rows, also such as its selection drops: (samples,)."""
+        kind = self._kind(request)
+        name, step = namer(kind), self._most_plain_ids(request)
+        source, column = request.selection.source, request.selection.sample
+        ids = source.select({"sample": column}).subquery("r").c.sample
+        distinct = self._bytewise(ids) if kind is IdKind.TEXT else ids
+        query = sa.select(ids) if distinct is None else sa.select(distinct).distinct()
+        query = query.where(ids.in_(sa.bindparam("rowfeed_ids", expanding=True)))
+        found = set()
+        for start in range(0, request.ids.size, step):
+            bound = self._bound(request.ids[start : start + step], kind)
+            found |= {name(row[0]) for row in self._execute(query, {"rowfeed_ids": bound})}
+        return np.fromiter((one in found for one in request.ids.tolist()), bool, request.ids.size)
+
+    def is_empty(self, source: Source) -> bool:
+        """Whether a table has no row at all, `where` aside."""
+        return self._execute(source.any_row()).first() is None
 
     def most_ids(self, request: Request) -> int:
         """The number of a request's ids that one statement can ask for. Reads a sample, to learn which way is used."""

@@ -51,9 +51,10 @@ class Feed:
         x: A layout, or a dict of layouts for several inputs. Equal layouts are read once.
         y: The same for targets. None: batches are only `x`.
         sample_weight: The same for weights; needs `y`.
-        samples: The samples of the feed. None: the distinct sample ids of `x`'s tables. A sequence or array of ids:
-            exactly these; an id without rows is a sample too. `rowfeed.Samples(table, column)`: another table's key.
-            Ids are integers, text, `uuid.UUID` or `bytes` objects; the last two also as `str(uuid)` and `.hex()`.
+        samples: The samples of the feed. None: the distinct sample ids of `x`'s tables; each must still have rows when
+            it is read. A sequence or array of ids: exactly these; an id without rows is a sample too, as long as others
+            have some. `rowfeed.Samples(table, column)`: another table's key. Ids are
+            integers, text, `uuid.UUID` or `bytes` objects; the last two also as `str(uuid)` and `.hex()`.
         batch_size: Samples in a batch.
         shuffle: True: a new order each epoch. False: ascending sample ids.
         seed: Any integer; the order of epoch e depends on (seed, e).
@@ -71,7 +72,8 @@ class Feed:
         ArgumentError: An argument cannot be right.
         SchemaError: A table or column is missing, or an epoch would scan more than `max_scanned_rows` of
             `rowfeed.connect`.
-        DataError: There is no sample, or a sample id is NULL.
+        DataError: There is no sample, or a sample id is NULL. While reading: a row breaks a promise of its layout, or
+            rows were deleted.
         DatabaseError: The database refused or failed.
 
     Cost:
@@ -117,13 +119,13 @@ class Feed:
             memory_bytes,
             connections,
         )
-        self._set_up(options, None, "", None)
+        self._set_up(options, "", None)
 
-    def _set_up(self, options: Options, ids: Ids | None, lineage: str, known: Survey | None) -> None:
+    def _set_up(self, options: Options, lineage: str, known: Survey | None) -> None:
         self._options, self._lineage, self._epochs_begun = options, lineage, 0
         structure, counters = options.structure, Counters()
         self._refuse_samples_too_large()
-        self._survey = survey(options, ids, known, counters)
+        self._survey = survey(options, known, counters)
         ids = self._survey.ids
         window = choose_window(options.memory_bytes, structure.sample_bytes, options.batch_size, ids.size)
         plan = Plan(ids.size, options.batch_size, window, options.shuffle, options.seed, options.last_batch)
@@ -148,11 +150,12 @@ class Feed:
     def _read(self, layout: Layout, connections: int) -> Read:
         """The way to read a layout. The connections share the memory for rows in transit, and the rate."""
         selection, scan = self._survey.selections[layout], self._survey.scans.get(layout)
+        presence = self._survey.origins.get((layout.source, layout.sample))
         room = self._options.memory_bytes // 4 // connections
         if scan is not None:
-            return Read(layout, selection, ScanSize(room, selection, scan), scan)
+            return Read(layout, selection, ScanSize(room, selection, scan), scan, presence)
         rate = self._options.address.throttle.rows_per_s / connections
-        return Read(layout, selection, RequestSize(room, selection, rate))
+        return Read(layout, selection, RequestSize(room, selection, rate), None, presence)
 
     def _refuse_samples_too_large(self) -> None:
         """Refuse samples so large that the memory does not hold a batch."""
@@ -256,7 +259,7 @@ class Feed:
                     f"expected samples on every side; got none for fraction {fractions[index]} of {ids.size} "
                     "samples. Pass larger fractions, another salt, or more samples."
                 )
-            feeds.append(self._derive(self._options, ids[positions], f"{path}:{index}", self._survey))
+            feeds.append(self._derive(self._options, f"{path}:{index}", self._survey.cut(positions)))
         return tuple(feeds)
 
     def replace(self, **changes: Any) -> Feed:
@@ -270,12 +273,12 @@ class Feed:
             raise ArgumentError(f"expected arguments of Feed; got {unknown!r}. {_way_out(unknown, known)}")
         options = replace(self._options, **changes)
         if "samples" in changes or "db" in changes:
-            return self._derive(options, None, "", None)
-        return self._derive(options, self.sample_ids, self._lineage, self._survey)
+            return self._derive(options, "", None)
+        return self._derive(options, self._lineage, self._survey)
 
-    def _derive(self, options: Options, ids: Ids | None, lineage: str, known: Survey | None) -> Feed:
+    def _derive(self, options: Options, lineage: str, known: Survey | None) -> Feed:
         feed = object.__new__(Feed)
-        feed._set_up(options, ids, lineage, known)
+        feed._set_up(options, lineage, known)
         return feed
 
     # Into frameworks

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias
 
 from rowfeed.errors import DataError
 from rowfeed.feed.options import Options
 from rowfeed.feed.samples import Samples
 from rowfeed.layouts.base import Layout
+from rowfeed.plan.order import Positions
 from rowfeed.reading.listing import list_ids
+from rowfeed.reading.presence import Presence
 from rowfeed.reading.retrier import Retrier
 from rowfeed.reading.sizes import Scan
 from rowfeed.reading.stats import Counters
 from rowfeed.request.request import Request
 from rowfeed.request.selection import Selection
+from rowfeed.request.source import Source
 from rowfeed.values.given_ids import given_ids
 from rowfeed.values.ids import IdKind, Ids, check_kind, merged
+
+Origin: TypeAlias = "tuple[Source, str]"
+"""A table, and the column with the ids of its samples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,20 +35,27 @@ class Survey:
         selections: The selection of each layout.
         ids: The sample ids of the feed, ascending and read-only.
         scans: The scan of a request, for each layout whose table lacks an index.
+        origins: The samples that had rows, for each table and column that the ids come from; none if the options name
+            the samples.
     """
 
     selections: Mapping[Layout, Selection]
     ids: Ids
     scans: Mapping[Layout, Scan]
+    origins: Mapping[Origin, Presence]
+
+    def cut(self, positions: Positions) -> Survey:
+        """The facts for a feed of only these samples."""
+        origins = {origin: presence.cut(positions) for origin, presence in self.origins.items()}
+        return replace(self, ids=self.ids[positions], origins=origins)
 
 
-def survey(options: Options, ids: Ids | None, known: Survey | None, counters: Counters) -> Survey:
+def survey(options: Options, known: Survey | None, counters: Counters) -> Survey:
     """Ask for all facts that are not known yet. If all are known, no connection is opened.
 
     Args:
         options: The arguments of the feed.
-        ids: The sample ids; None: the ids that the options name.
-        known: The facts of the feed that this one is made from.
+        known: The facts of the feed that this one is made from, whose samples it gets. None: the options name them.
         counters: The counters of the requests.
 
     Raises:
@@ -50,6 +64,7 @@ def survey(options: Options, ids: Ids | None, known: Survey | None, counters: Co
         DatabaseError: The database refused or failed.
     """
     layouts = options.structure.layouts
+    ids, origins = (None, {}) if known is None else (known.ids, known.origins)
     selections = {layout: known.selections[layout] for layout in layouts if known and layout in known.selections}
     scans = {layout: known.scans[layout] for layout in selections if known and layout in known.scans}
     if ids is None or len(selections) < len(layouts):
@@ -58,7 +73,7 @@ def survey(options: Options, ids: Ids | None, known: Survey | None, counters: Co
             for layout in new:
                 selections[layout] = retrier.run(partial(_selection, layout))
             if ids is None:
-                given, ids = retrier.run(partial(_sample_ids, options, selections, counters))
+                given, ids, origins = retrier.run(partial(_sample_ids, options, selections, counters))
             else:
                 given = _kind(ids)
             for layout in layouts:
@@ -71,7 +86,7 @@ def survey(options: Options, ids: Ids | None, known: Survey | None, counters: Co
                 if scan is not None:
                     scans[layout] = scan
     ids.flags.writeable = False
-    return Survey({layout: selections[layout] for layout in layouts}, ids, scans)
+    return Survey({layout: selections[layout] for layout in layouts}, ids, scans, origins)
 
 
 def _selection(layout: Layout, retrier: Retrier) -> Selection:
@@ -91,12 +106,12 @@ def _scan(layout: Layout, request: Request, retrier: Retrier) -> Scan | None:
 
 def _sample_ids(
     options: Options, selections: Mapping[Layout, Selection], counters: Counters, retrier: Retrier
-) -> tuple[IdKind, Ids]:
-    """The sample ids, and their kind."""
+) -> tuple[IdKind, Ids, Mapping[Origin, Presence]]:
+    """The kind of the sample ids, the ids, and which of them had rows in the tables that they come from."""
     session = retrier.session
     connections = options.connections if options.address.throttle.limit is None else 1
     listed = partial(list_ids, session, options.address, connections, counters)
-    samples, place = options.samples, options.x
+    samples, place, origins = options.samples, options.x, dict[Origin, Presence]()
     if samples is not None and not isinstance(samples, Samples):
         (kind, ids), origin = given_ids(samples), "samples"
     elif isinstance(samples, Samples):
@@ -107,12 +122,14 @@ def _sample_ids(
     else:
         layouts = list(place.values()) if isinstance(place, Mapping) else [place]
         origin = ", ".join(f"{layout.source.label}.{layout.sample}" for layout in layouts)
-        ids = merged((listed(layout.source, layout.sample) for layout in layouts), origin)
+        found = {pair: listed(*pair) for pair in dict.fromkeys((layout.source, layout.sample) for layout in layouts)}
+        ids = merged(found.values(), origin)
+        origins = {pair: Presence.of(found.pop(pair), ids) for pair in list(found)}
         kinds = {selections[layout].id_kind for layout in layouts} - {None}
         kind = (kinds.pop() if len(kinds) == 1 else None) or _kind(ids)
     if not ids.size:
         raise DataError(f"expected at least one sample; got none in {origin}. Fill the table, or check where=.")
-    return kind, ids
+    return kind, ids, origins
 
 
 def _kind(ids: Ids) -> IdKind:

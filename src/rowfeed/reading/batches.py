@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -12,8 +12,10 @@ from rowfeed.layouts.base import Array, Layout
 from rowfeed.layouts.structure import Batch, Structure
 from rowfeed.plan.order import Plan, stream_key
 from rowfeed.reading.prefetch import Prefetcher
+from rowfeed.reading.presence import refuse_barren
 from rowfeed.reading.stats import Counters
 from rowfeed.reading.window import Window
+from rowfeed.request.selection import Selection
 
 Transform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
 
@@ -52,6 +54,7 @@ class Batches(Iterator[Batch]):
         transform: A function that runs on each batch.
         step: From this epoch to the one whose windows follow, which `following` gives; None: no windows follow.
         counters: The counters of the batches.
+        selections: The selection of each different layout.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Batches(Iterator[Batch]):
         transform: Transform | None,
         step: int | None = None,
         counters: Counters | None = None,
+        selections: Sequence[Selection] = (),
     ) -> None:
         self._step, self._counters = step, counters or Counters()
         self._windows, self._structure, self._plan, self._transform = windows, structure, plan, transform
@@ -72,6 +76,7 @@ class Batches(Iterator[Batch]):
         self._size, self._pads = plan.batch_size, plan.last_batch == "pad"
         self._window: _Open | None = None
         self._transform_s = 0.0
+        self._selections, self._found = selections, [start > 0] * len(selections)
 
     def __iter__(self) -> Self:
         return self
@@ -84,7 +89,7 @@ class Batches(Iterator[Batch]):
         window = self._window if index else None  # once: another thread may close this
         if window is None:
             self._release()
-            window = self._window = _Open(next(self._windows), self._size, index)
+            window = self._window = _Open(self._next_window(), self._size, index)
         self._batch = batch + 1
         if index == window.due:
             began = time.perf_counter()
@@ -128,6 +133,7 @@ class Batches(Iterator[Batch]):
             self._transform,
             self._step,
             self._counters,
+            self._selections,
         )
 
     def close(self) -> None:
@@ -140,6 +146,18 @@ class Batches(Iterator[Batch]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _next_window(self) -> Window:
+        """The next window. The last one of an epoch that was read from its beginning is refused if none had a row."""
+        window = next(self._windows)
+        self._found = [one or other for one, other in zip(self._found, window.found, strict=True)]
+        if self._batch + self._per_window >= self._length:
+            try:
+                refuse_barren(self._found, self._selections, self._plan.count)
+            except BaseException:
+                self.close()
+                raise
+        return window
 
     def _release(self) -> None:
         """Release the window's memory for later windows: only copies of it were given out."""

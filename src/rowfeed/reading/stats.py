@@ -17,6 +17,7 @@ class Stats:
         requests: Requests that were answered: one query each, or a few if a statement would be too long.
         retries: Requests that were repeated after a failure.
         samples: Samples in the answered requests, summed over layouts.
+        samples_without_rows: Samples of those that had no row in the answer, summed over layouts: they are all `fill`.
         rows: Rows of the answers.
         bytes: Bytes of the answers as columns: numbers of samples and cells, and values.
         query_s: Seconds from asking the database to having columns, summed over connections.
@@ -36,6 +37,7 @@ class Stats:
     requests: int = 0
     retries: int = 0
     samples: int = 0
+    samples_without_rows: int = 0
     rows: int = 0
     bytes: int = 0
     query_s: float = 0.0

@@ -84,7 +84,17 @@ class Stream:
 
     def _cut(self, windows: Iterator[Window], epoch: int, start: int, step: int | None = None) -> Batches:
         ahead = Prefetcher(windows, self._retrier, self.connections, self.counters, self.address.throttle)
-        return Batches(ahead, self.structure, self.plan, epoch, start, self.transform, step, self.counters)
+        return Batches(
+            ahead,
+            self.structure,
+            self.plan,
+            epoch,
+            start,
+            self.transform,
+            step,
+            self.counters,
+            [read.selection for read in self.reads],
+        )
 
     def _retrier(self) -> Retrier:
         return Retrier(self.address, counters=self.counters)

@@ -11,6 +11,7 @@ import numpy as np
 from rowfeed.access.throttle import Cost
 from rowfeed.layouts.base import Array, Layout
 from rowfeed.plan.order import Positions
+from rowfeed.reading.presence import Gleaning, Presence, refuse_emptied, refuse_lost
 from rowfeed.reading.retrier import Retrier
 from rowfeed.reading.sizes import RequestSize, Scan, ScanSize
 from rowfeed.reading.stats import Counters
@@ -22,12 +23,21 @@ from rowfeed.values.kinds import size_of
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """A layout, its selection, and the size of its requests; without an index also the scan of each request."""
+    """A layout, its selection, and the way to read it.
+
+    Args:
+        layout: The layout.
+        selection: Its selection.
+        size: The size of its requests.
+        scan: The scan of each request; None with an index.
+        presence: The samples that must have rows, since their ids come from its table; None: none of them.
+    """
 
     layout: Layout
     selection: Selection
     size: RequestSize | ScanSize
     scan: Scan | None = None
+    presence: Presence | None = None
 
 
 class Spare:
@@ -72,6 +82,7 @@ class Window:
     ) -> None:
         self._counters = counters
         self.samples = int(positions.size)
+        self._gleaning = Gleaning(self.samples, len(reads))
         self._spare = spare
         used = spare.take(self.samples)
         self.arrays = used or [read.layout.empty(self.samples) for read in reads]
@@ -92,6 +103,11 @@ class Window:
                 return lambda retrier: self._fill(retrier, read, index, slots)
         return None
 
+    @property
+    def found(self) -> list[bool]:
+        """Whether each layout had a row."""
+        return self._gleaning.found
+
     def release(self) -> None:
         """Give the arrays to a later window. Nothing may use them afterwards."""
         self._spare.give(self.arrays)
@@ -99,24 +115,31 @@ class Window:
 
     def _fill(self, retrier: Retrier, read: Read, index: int, slots: Positions) -> Cost:
         session, began, cpu = retrier.session, time.perf_counter(), time.thread_time()
-        data = session.read(Request(read.selection, self._ids[self._positions[slots]]))
+        positions = self._positions[slots]
+        data = session.read(Request(read.selection, self._ids[positions]))
         answered, cpu_s = time.perf_counter(), time.thread_time() - cpu
         array = self.arrays[index]
         for which, portion in data.portions():
             if self._blanks:
                 _whole(array)[slots[which]] = self._blanks[index]
             read.layout.scatter(portion, slots[which], array)
+        without = data.without_rows()
+        if without.size and read.presence is not None:
+            refuse_lost(session, data, without, positions, read.presence)
         rows, value_bytes = int(data.sample.size), sum(map(size_of, data.values))
         read.size.observe(slots.size, rows, value_bytes, answered - began)
         self._counters.add(
             requests=1,
             samples=slots.size,
+            samples_without_rows=without.size,
             rows=rows,
             bytes=data.sample.nbytes + data.cell.nbytes + value_bytes,
             query_s=answered - began,
             query_cpu_s=cpu_s,
             scatter_s=time.perf_counter() - answered,
         )
+        if self._gleaning.note(index, slots.size, rows):
+            refuse_emptied(session, read.selection)
         return Cost(began, answered - began, max(rows, read.scan.rows if read.scan else 0))
 
 

@@ -114,6 +114,19 @@ class ColumnData:
     cell: Indexes
     values: tuple[npt.NDArray[Any], ...]
 
+    @cached_property
+    def by_sample(self) -> bool:
+        """Whether the rows come in the order of their samples."""
+        return bool((self.sample[1:] >= self.sample[:-1]).all())
+
+    def without_rows(self) -> npt.NDArray[np.int64]:
+        """The samples without a row, as ascending indexes into the request's ids."""
+        samples, sample = self.request.ids.size, self.sample
+        # By far the fastest way to learn that there are none: a fifth of the time of counting each sample's rows.
+        if sample.size and self.by_sample and np.count_nonzero(sample[1:] != sample[:-1]) == samples - 1:
+            return np.empty(0, np.int64)
+        return np.flatnonzero(np.bincount(sample, minlength=samples) == 0)
+
     def portions(self) -> Iterator[tuple[slice, ColumnData]]:
         """Portions of neighbouring samples with about `ROWS_IN_CACHE` rows; one portion if rows are not by sample.
 
@@ -122,7 +135,7 @@ class ColumnData:
         """
         samples, sample = self.request.ids.size, self.sample
         each = min(samples, max(1, samples * ROWS_IN_CACHE // max(1, sample.size)))
-        if each < samples and not bool((sample[1:] >= sample[:-1]).all()):
+        if each < samples and not self.by_sample:
             each = samples
         firsts = np.arange(0, samples, each)
         cuts = np.append(np.searchsorted(sample, firsts), sample.size).tolist()

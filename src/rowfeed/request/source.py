@@ -93,6 +93,10 @@ class Source:
             query = query if most is None else query.where(column <= sa.literal_column(str(most)))
         return query if self.where is None else query.where(self._condition(selectable))
 
+    def any_row(self) -> sa.Select[Any]:
+        """SELECT 1 for one row of the table, whether it counts or not; no row if the table is empty."""
+        return sa.select(sa.literal_column("1")).select_from(self._selectable(())).limit(1)
+
     def ends(self, column: str) -> list[sa.ScalarSelect[Any]]:
         """The least and the greatest of a column, in one query each: an index answers such a query with one row."""
         values = self.select({"value": column}).subquery("r").c.value
