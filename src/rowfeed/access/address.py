@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 
 from rowfeed.access.passwords import DEFAULT_VARIABLE, PasswordFrom, asked, public, shown
 from rowfeed.access.throttle import Throttle
+from rowfeed.access.users_engine import UsersEngine
 
 DEFAULT_TIMEOUT_S = 60.0
 DEFAULT_RETRY_S = 60.0
@@ -19,7 +20,8 @@ DEFAULT_MAX_SCANNED_ROWS = 1_000_000_000
 class Address:
     """All settings for a server, shared by every session and every feed. See `rowfeed.connect`.
 
-    A pickle of it has no password and no connection. Its throttle is a separate one.
+    A pickle of it has no password and no connection, and its throttle is a separate one. There is none with an Engine.
+    A copy is the address itself.
 
     Args:
         url: The URL as it was given; its text hides a password in it.
@@ -41,7 +43,7 @@ class Address:
     plain_rows: bool = False
     throttle: Throttle = field(default_factory=Throttle)
     max_scanned_rows: int | None = DEFAULT_MAX_SCANNED_ROWS
-    engine: sa.Engine | None = field(default=None, compare=False)
+    engine: UsersEngine | None = field(default=None, compare=False)
     engines: dict[bool, sa.Engine] = field(default_factory=dict, compare=False)
 
     @property
@@ -61,8 +63,14 @@ class Address:
     def __repr__(self) -> str:
         return f"<Address {self.label}>"
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "url": public(self.url), "engine": None, "engines": {}}
+        return {**self.__dict__, "url": public(self.url), "engines": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from rowfeed.access.address import DEFAULT_MAX_SCANNED_ROWS, DEFAULT_RETRY_S, DEFAULT_TIMEOUT_S, Address
 from rowfeed.access.passwords import DEFAULT_VARIABLE, PasswordFrom, in_its_place, misplaced
 from rowfeed.access.throttle import Throttle
+from rowfeed.access.users_engine import UsersEngine
 from rowfeed.database.write import write
 from rowfeed.dialects import open_session, session_class
 from rowfeed.dialects.session import Session
@@ -39,7 +40,8 @@ def connect(
 
     Args:
         url_or_engine: A SQLAlchemy URL, `sqlite:///games.db`, `mysql+pymysql://user@host/game`; or an Engine, whose way
-            of connecting is used.
+            of connecting is used in every respect: its creator, listeners and options, `schema_translate_map` too. No
+            connection of its pool is touched.
         password_from: The source of the password if the URL names a user without one: the name of an environment
             variable, or a function that returns it (one that pickle can name, if you pickle the database). Asked at
             each connection.
@@ -61,6 +63,7 @@ def connect(
 
     Returns:
         A frozen, picklable locator. A pickle carries no password: `password_from` is asked where the pickle is opened.
+        Made from an Engine, it cannot be pickled, since no pickle can hold an Engine.
 
     Raises:
         ArgumentError: The URL cannot be parsed, a feed cannot read from this kind of database, or an option is wrong.
@@ -71,12 +74,12 @@ def connect(
         ```
     """
     url = _parsed(url_or_engine)
-    engine = url_or_engine if isinstance(url_or_engine, sa.Engine) else None
+    users = UsersEngine(url_or_engine) if isinstance(url_or_engine, sa.Engine) else None
     del url_or_engine  # a traceback that shows locals must not show a password
     if isinstance(url, str):
         raise ArgumentError(url)
     limit, most = _checked_throttle(throttle), _checked_rows(max_scanned_rows)
-    address = Address(in_its_place(url), password_from, timeout_s, retry_s, plain_rows, Throttle(limit), most, engine)
+    address = Address(in_its_place(url), password_from, timeout_s, retry_s, plain_rows, Throttle(limit), most, users)
     del url
     _check_seconds("timeout_s", timeout_s)
     if retry_s != 0:
@@ -88,7 +91,8 @@ def connect(
             f"expected the name of an environment variable, or a function; got password_from of type {kind}. For "
             f"example password_from={DEFAULT_VARIABLE!r}."
         )
-    refusal = session_class(address.url.get_backend_name()).refuse(address.url)
+    says_where = users is None or users.says_where
+    refusal = session_class(address.url.get_backend_name()).refuse(address.url) if says_where else None
     if refusal:
         raise ArgumentError(refusal)
     return Database(address)

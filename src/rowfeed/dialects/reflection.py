@@ -28,10 +28,11 @@ class Reflection(Gate):
         Raises:
             SchemaError: One is missing. The text names similar ones.
         """
-        if source.name is None:
+        place = self._place(source)
+        if place is None:
             source.select({str(i): name for i, name in enumerate(columns)})
             return
-        schema, table = source.name
+        schema, table = place
         with self._translated():
             inspector = sa.inspect(self._connection)
             try:
@@ -53,9 +54,10 @@ class Reflection(Gate):
 
     def missing_index(self, source: Source, column: str) -> str | None:
         """The CREATE INDEX that would let requests find their samples; None if there is one, or if that is unknown."""
-        if source.name is None:
+        place = self._place(source)
+        if place is None:
             return None
-        schema, table = source.name
+        schema, table = place
         with self._translated():
             if self.indexed(source, column) or table in sa.inspect(self._connection).get_view_names(schema=schema):
                 return None
@@ -63,19 +65,20 @@ class Reflection(Gate):
         dialect, name = self._connection.dialect, f"{table}_{column}"
         longest = dialect.max_index_name_length or dialect.max_identifier_length
         index = sa.Index(name if len(name) <= longest else f"{name[: longest - 4]}_idx", described.c[column])
-        return self._as_sent(sa.schema.CreateIndex(index).compile(self._connection))
+        return self._as_sent(sa.schema.CreateIndex(index).compile(dialect=dialect))
 
     def indexed(self, source: Source, column: str) -> bool:
         """Whether an index of a table starts with a column; False if that is unknown.
 
         Asks the database once per session.
         """
-        if source.name is None:
+        place = self._place(source)
+        if place is None:
             return False
-        if source.name not in self._indexes:
+        if place not in self._indexes:
             with self._translated():
-                self._indexes[source.name] = self._leading_columns(sa.inspect(self._connection), *source.name)
-        return column in self._indexes[source.name]
+                self._indexes[place] = self._leading_columns(sa.inspect(self._connection), *place)
+        return column in self._indexes[place]
 
     def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
         """The columns that a key or an index of a table starts with."""
@@ -90,9 +93,10 @@ class Reflection(Gate):
 
     def primary_key(self, source: Source) -> tuple[str, ...]:
         """The columns of the table's declared primary key; none for a view or a selectable."""
-        if source.name is None:
+        place = self._place(source)
+        if place is None:
             return ()
-        schema, table = source.name
+        schema, table = place
         with self._translated():
             return tuple(sa.inspect(self._connection).get_pk_constraint(table, schema=schema)["constrained_columns"])
 

@@ -81,20 +81,23 @@ class Session(Writing, Reflection):
 
     @classmethod
     def open(cls, address: Address, *, read_only: bool = True) -> Self:
-        """Connect. If the connection comes from the user's own engine, it does not go back into its pool."""
+        """Connect, with the user's own Engine by its way."""
         with cls._translation_of(address)():
-            session = cls(cls._new_connection(address, read_only), address)
-            if read_only:
-                session._protect()
+            connection = cls._new_connection(address, read_only)
+            try:
+                session = cls(connection, address)
+                if read_only:
+                    session._protect()
+            except BaseException:
+                connection.close()
+                raise
             return session
 
     @classmethod
     def _new_connection(cls, address: Address, read_only: bool) -> sa.Connection:
         """Connect in a separate frame, which is cleared if it fails: the text of an engine shows options of the URL."""
         if address.engine is not None:
-            connection = address.engine.connect()
-            connection.detach()
-            return connection
+            return address.engine.connect()
         with cls._translation_of(address)(Exception):  # a driver may refuse an option in any way: TypeError, OSError
             engine = cls._kept_engine(address, read_only)
         return engine.connect()

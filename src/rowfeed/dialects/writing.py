@@ -82,7 +82,7 @@ class Writing(Gate):
         """
         written = 0
         with self._translated(), self._transaction():
-            exists = sa.inspect(self._connection).has_table(table.name, schema=table.schema)
+            exists = sa.inspect(self._connection).has_table(table.name, schema=self._schema(table.schema))
             if exists and if_exists == "fail":
                 raise ArgumentError(
                     f"expected no table {table.fullname!r} yet; got one in {self._label}. "

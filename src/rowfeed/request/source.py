@@ -119,9 +119,10 @@ class Source:
         if self.name is None:
             return self.table.subquery() if isinstance(self.table, sa.Select) else cast("sa.FromClause", self.table)
         schema, table = self.name
-        return sa.table(
+        return sa.Table(  # not sa.table, which ignores the `schema_translate_map` of an Engine
             sa.quoted_name(table, True),
-            *(sa.column(sa.quoted_name(name, True)) for name in dict.fromkeys(columns)),
+            sa.MetaData(),
+            *(sa.Column(sa.quoted_name(name, True)) for name in dict.fromkeys(columns)),
             schema=None if schema is None else sa.quoted_name(schema, True),
         )
 

@@ -24,10 +24,11 @@ class InformationSchema(Reflection):
         return found
 
     def primary_key(self, source: Source) -> tuple[str, ...]:
-        if source.name is None:
+        place = self._place(source)
+        if place is None:
             return ()
         key = "index_name = 'PRIMARY' ORDER BY seq_in_index"
-        return tuple(self._catalogue("statistics", "column_name", *source.name, key))
+        return tuple(self._catalogue("statistics", "column_name", *place, key))
 
     def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
         usable = "seq_in_index = 1 AND index_type IN ('BTREE', 'HASH') AND column_name IS NOT NULL"

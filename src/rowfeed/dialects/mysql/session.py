@@ -10,6 +10,7 @@ compared bytewise here, since 'ab', 'AB' and 'ab ' are equal in most collations.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -52,7 +53,7 @@ class Session(Writing, InformationSchema, generic.Session):
         super().__init__(connection, address)
         self._driver = connection.connection.driver_connection
         self._server = server_of(connection.dialect)
-        self._wire = wire.find(self._driver)
+        self._wire = None if _rewritten(address) else wire.find(self._driver)
         self._types: dict[Selection, list[int]] = {}
         self._templates: dict[tuple[Selection, str], Template | None] = {}
         self._interrupted = False
@@ -209,7 +210,7 @@ class Session(Writing, InformationSchema, generic.Session):
     def _literal(self, query: sa.Select[Any]) -> str | None:
         """The text of a statement with its parameters in it; None if one has no literal form."""
         try:
-            compiled = query.compile(dialect=self._connection.dialect, compile_kwargs={"literal_binds": True})
+            compiled = self._compiled(query, compile_kwargs={"literal_binds": True})
         except sa.exc.CompileError:
             return None
         return self._as_sent(compiled)
@@ -238,3 +239,16 @@ class Session(Writing, InformationSchema, generic.Session):
     @property
     def product(self) -> str:
         return super().product.replace(self.engine_name, self._server.product)
+
+
+def _rewritten(address: Address) -> bool:
+    """Whether statements must go through SQLAlchemy, since the user's Engine has listeners for them. It warns."""
+    if address.engine is None or not address.engine.rewrites:
+        return False
+    warnings.warn(
+        "expected an Engine without listeners for its statements; got some, which the binary protocol would pass by. "
+        "Plain rows are read instead: slower, the same batches. Pass an Engine without them, or a URL.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return True

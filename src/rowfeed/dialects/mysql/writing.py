@@ -73,7 +73,7 @@ class Writing(writing.Writing):
         for column in table.columns:
             column.type = column_type(column.type, self._server.exact_collation)
         with self._translated():
-            exists = sa.inspect(self._connection).has_table(table.name, schema=table.schema)
+            exists = sa.inspect(self._connection).has_table(table.name, schema=self._schema(table.schema))
             self._connection.rollback()
             if exists and if_exists != "replace":
                 return super().write(table, chunks, if_exists)
@@ -90,7 +90,7 @@ class Writing(writing.Writing):
         return written
 
     def _rename(self, *pairs: tuple[sa.Table, sa.Table]) -> None:
-        name = self._connection.dialect.identifier_preparer.format_table
+        name = self._formatted
         self._connection.exec_driver_sql(
             f"RENAME TABLE {', '.join(f'{name(before)} TO {name(after)}' for before, after in pairs)}"
         )
@@ -105,7 +105,7 @@ class Writing(writing.Writing):
         """
         dialect = self._connection.dialect
         names = ", ".join(map(dialect.identifier_preparer.format_column, table.columns))
-        insert = f"INSERT INTO {dialect.identifier_preparer.format_table(table)} ({names}) VALUES "  # noqa: S608
+        insert = f"INSERT INTO {self._formatted(table)} ({names}) VALUES "  # noqa: S608
         rows = list(zip(*columns, strict=True))
         if rows and all(isinstance(value, (int, float)) for value in rows[0]):  # a column is of one type
             row = f"({','.join(['%r'] * len(columns))})"

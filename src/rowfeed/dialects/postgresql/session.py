@@ -173,11 +173,10 @@ class Session(Writing, generic.Session):
 
     def _estimated_rows(self, source: Source) -> float:
         """The approximate number of rows of a table, by its statistics; 0 if it was never analysed."""
-        if source.name is None:
+        place = self._place(source)
+        if place is None:
             return 0.0
-        name = self._connection.dialect.identifier_preparer.format_table(
-            sa.table(source.name[1], schema=source.name[0])
-        )
+        name = self._connection.dialect.identifier_preparer.format_table(sa.table(place[1], schema=place[0]))
         query = sa.text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:name)").bindparams(name=name)
         return max(0.0, float(self._execute(query).scalar() or 0.0))
 

@@ -45,7 +45,7 @@ class Writing(writing.Writing):
             return
         import psycopg.sql
 
-        name = psycopg.sql.Identifier(*(part for part in (table.schema, table.name) if part))
+        name = psycopg.sql.Identifier(*(part for part in (self._schema(table.schema), table.name) if part))
         names = psycopg.sql.SQL(", ").join(psycopg.sql.Identifier(column.name) for column in table.columns)
         statement = psycopg.sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(name, names)
         with self._translated(), self._driver.cursor() as cursor, cursor.copy(statement) as copy:

@@ -43,6 +43,7 @@ from rowfeed.dialects.sqlite.query import (
     zeros_unsigned,
 )
 from rowfeed.dialects.sqlite.writing import Writing
+from rowfeed.errors import ArgumentError
 from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Selection
 from rowfeed.request.source import Source
@@ -54,6 +55,11 @@ IDS_PER_PART = 1_000_000
 
 PlacesAndNumbers: TypeAlias = "tuple[npt.NDArray[np.int64], list[npt.NDArray[Any]]]"
 """The places of rows, and each value column as int64 or float64."""
+
+IN_MEMORY = (
+    "expected a SQLite file, sqlite:///path/to/file.db; got a database in memory, which belongs to one connection. "
+    "Write it to a file, for example with VACUUM INTO."
+)
 
 PROBED_SAMPLES = 512
 """Samples of a first request that are read column by column, to learn the packing of the others."""
@@ -71,14 +77,15 @@ class Session(Writing, generic.Session):
         self._driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
         self._types: dict[Selection, list[str]] = {}
         self._packings: dict[Selection, Packing | None] = {}
+        if address.engine is not None:  # whose URL may be another
+            ((file,),) = self._driver.execute("SELECT file FROM pragma_database_list WHERE name = 'main'")
+            if not file:
+                raise ArgumentError(IN_MEMORY)
 
     @classmethod
     def refuse(cls, url: sa.URL) -> str | None:
         if url.database in (None, "", ":memory:", "file::memory:") or url.query.get("mode") == "memory":
-            return (
-                "expected a SQLite file, sqlite:///path/to/file.db; got a database in memory, which belongs to one "
-                "connection. Write it to a file, for example with VACUUM INTO."
-            )
+            return IN_MEMORY
         return None
 
     @classmethod
@@ -167,8 +174,9 @@ class Session(Writing, generic.Session):
         """The declared type of each value column; empty if it has none, or is a column of a selectable."""
         if selection not in self._types:
             declared: dict[str, str] = {}
-            if selection.source.name is not None:
-                schema, table = selection.source.name
+            place = self._place(selection.source)
+            if place is not None:
+                schema, table = place
                 query = "SELECT name, type FROM pragma_table_xinfo(?1, ?2)"
                 rows = self._connection.exec_driver_sql(query, (table, schema or "main"))
                 declared = {name: kind.upper() for name, kind in rows}

@@ -49,7 +49,7 @@ class Writing(writing.Writing):
         return {"sqlite_with_rowid": False}
 
     def _insert(self, table: sa.Table, columns: tuple[list[Any], ...]) -> None:
-        statement = str(table.insert().compile(dialect=self._connection.dialect))
+        statement = str(self._compiled(table.insert()))
         rows = list(zip(*columns, strict=True))
         if rows:
             self._connection.exec_driver_sql(statement, rows)
