@@ -55,7 +55,7 @@ class Server(mariadb_server.Server):
         """Make the data directory, with an administrator who may come from any host."""
         first = self.directory / "first.sql"
         first.write_text("CREATE USER root@'%';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n")
-        command = [*self._command, "--initialize-insecure", f"--init-file={first}"]
+        command = [*self._command, *self.options, "--initialize-insecure", f"--init-file={first}"]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
 
     @property

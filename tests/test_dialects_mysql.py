@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import socket
+import struct
 import threading
 import time
 from itertools import count
@@ -10,12 +12,13 @@ from itertools import count
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from engines import MYSQLS
+from engines import MYSQLS, SERVERS, why_missing
 
 import rowfeed
 from rowfeed.dialects.mysql import session as dialect
 from rowfeed.dialects.mysql import wire, writing
 from rowfeed.request.request import Request
+from rowfeed.request.source import Source
 
 GRID = {"sample": "user_id", "axes": ("x", "y"), "value": "value", "shape": (4, 4)}
 NUMBERS = count()
@@ -525,3 +528,143 @@ def test_an_engine_of_the_user(url):
     np.testing.assert_array_equal(read(db, grid, range(60)), arrays())
     with engine.connect() as connection:
         connection.exec_driver_sql("CREATE TABLE u (id INT)")
+
+
+SETTINGS = {
+    "sql_select_limit": "10",
+    "max_join_size": "10",
+    "sql_auto_is_null": "1",
+    "sql_mode": "'PAD_CHAR_TO_FULL_LENGTH'",
+    "time_zone": "'+05:00'",
+    "group_concat_max_len": "4",
+    "character_set_results": "latin1",
+}
+
+
+@pytest.mark.parametrize("ids", ["INT", "CHAR(9) CHARACTER SET utf8mb4"])
+@pytest.mark.parametrize("plain", [False, True])
+def test_settings_of_others_change_no_answer(url, run, plain, ids):
+    """Whatever an account sets at the start of a session, all samples are found, with their own values."""
+    run(f"CREATE TABLE t (id {ids} PRIMARY KEY, v INT)", f"INSERT INTO t SELECT seq, seq FROM {numbers(1, 60)}")
+    command = "SET " + ", ".join(f"SESSION {name} = {value}" for name, value in SETTINGS.items())
+    db = rowfeed.connect(url.update_query_dict({"init_command": command}), plain_rows=plain)
+    feed = rowfeed.Feed(db, rowfeed.Columns("t", sample="id", columns="v", dtype="int64"), shuffle=False)
+    assert sorted(map(int, feed.sample_ids)) == list(range(1, 61))
+    assert feed.arrays().tolist() == [int(name) for name in feed.sample_ids]
+
+
+@pytest.mark.parametrize(("theirs", "ours", "seconds"), [(2, 60, 2), (200, 60, 54), (0, 60, 54)])
+def test_the_lower_limit_counts(url, theirs, ours, seconds):
+    """An account's own limit of time stays if it is below ours."""
+    with rowfeed.connect(url).open() as session:
+        mysql = session.product.startswith("mysql")
+    name, unit = ("max_execution_time", 1_000) if mysql else ("max_statement_time", 1)
+    account = url.update_query_dict({"init_command": f"SET SESSION {name} = {theirs * unit}"})
+    with rowfeed.connect(account, timeout_s=ours).open() as session:
+        assert session._execute(sa.text(f"SELECT @@{name}")).scalar_one() == seconds * unit
+
+
+def test_the_least_limit_is_one(url):
+    """The least timeout_s does not become 0, which would be no limit."""
+    with rowfeed.connect(url).open() as session:
+        statement = session._server.reading(0.0009)
+    assert "LEAST(@@max_execution_time, 1)" in statement or "LEAST(@@max_statement_time, 0.000900)" in statement
+
+
+@pytest.mark.parametrize("charset", ["utf8", "latin1", "ascii"])
+@pytest.mark.parametrize("command", [None, "SET NAMES latin1"])
+@pytest.mark.parametrize("plain", [False, True])
+def test_text_keeps_its_characters(url, run, charset, command, plain):
+    """Whatever character set a URL or an account names, ids are not changed to question marks."""
+    run("CREATE TABLE t (id VARCHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, v INT)")
+    run("INSERT INTO t VALUES ('a🙂', 1), ('a🙃', 2), ('é', 3)")
+    query = {"charset": charset} | ({"init_command": command} if command else {})
+    db = rowfeed.connect(url.update_query_dict(query), plain_rows=plain)
+    feed = rowfeed.Feed(db, rowfeed.Columns("t", sample="id", columns="v"))
+    assert feed.sample_ids.tolist() == ["a🙂", "a🙃", "é"]
+    assert feed.arrays().tolist() == [1, 2, 3]
+
+
+NO_IDS = [("BIT(8)", "b'101'"), ("JSON", "'\"a\"'"), ("VECTOR(2)", "STRING_TO_VECTOR('[1,2]')")]
+NO_IDS += [("GEOMETRY", "ST_GeomFromText('POINT(1 1)')")]
+
+
+@pytest.mark.parametrize(("kind", "value"), NO_IDS)
+@pytest.mark.parametrize("plain", [False, True])
+def test_ids_that_would_not_be_found(url, run, kind, value, plain, request):
+    """Of types whose values come in a form that does not equal them, no id is taken: all samples would be empty."""
+    mariadb = request.node.callspec.params["server"] == "mariadb"
+    if mariadb and kind.startswith(("VECTOR", "JSON")):
+        pytest.skip("MariaDB 10.11 has no VECTOR, and its JSON is text")
+    run(f"CREATE TABLE t (id {kind} NOT NULL, v INT)", f"INSERT INTO t VALUES ({value}, 7)")
+    with pytest.raises(
+        rowfeed.SchemaError, match=rf"got the type {kind.partition('(')[0]} at t\.id\. CAST it in a sel"
+    ):
+        rowfeed.Feed(rowfeed.connect(url, plain_rows=plain), rowfeed.Columns("t", sample="id", columns="v"))
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_vectors_are_no_numbers(url, run, plain, request):
+    """A VECTOR comes as its bytes: an error that names the sample, and no error of a decoder."""
+    if request.node.callspec.params["server"] == "mariadb":
+        pytest.skip("MariaDB 10.11 has no VECTOR")
+    run("CREATE TABLE t (id INT PRIMARY KEY, v VECTOR(1))", "INSERT INTO t VALUES (3, STRING_TO_VECTOR('[1]'))")
+    with pytest.raises(rowfeed.DataError, match=r"expected a number; got b'.*\?' at t\.v, id=3\."):
+        rowfeed.Feed(rowfeed.connect(url, plain_rows=plain), rowfeed.Columns("t", sample="id", columns="v")).arrays()
+
+
+def test_an_index_that_the_server_ignores(url, run, request):
+    """An index that the optimizer may not use is none."""
+    state = "IGNORED" if request.node.callspec.params["server"] == "mariadb" else "INVISIBLE"
+    run("CREATE TABLE t (id INT, v INT, KEY seen (id))", "INSERT INTO t VALUES (1, 1)")
+    with rowfeed.connect(url).open() as session:
+        assert session.indexed(Source("t"), "id")
+    run(f"ALTER TABLE t ALTER INDEX seen {state}")
+    with rowfeed.connect(url).open() as session:
+        assert not session.indexed(Source("t"), "id")
+
+
+@pytest.mark.parametrize("engine", MYSQLS)
+def test_names_in_lower_case(engine):
+    """A server that stores names in lower case finds a table and its index under the name in the code."""
+    if why := why_missing(engine):
+        pytest.skip(why)
+    with SERVERS[engine].private_server("--lower-case-table-names=1") as private:
+        url = sa.make_url(private.url).update_query_dict({"ssl_disabled": "true"})
+        with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as admin:
+            admin.exec_driver_sql("CREATE DATABASE Game")
+            admin.exec_driver_sql("CREATE TABLE Game.USER_MATRIX (id INT PRIMARY KEY, v INT)")
+            admin.exec_driver_sql("INSERT INTO Game.USER_MATRIX VALUES (5, 6)")
+        for name in ("USER_MATRIX", "Game.User_Matrix"):
+            feed = rowfeed.Feed(
+                rowfeed.connect(url.set(database="Game")), rowfeed.Columns(name, sample="id", columns="v")
+            )
+            assert feed.arrays().tolist() == [6]
+
+
+@pytest.mark.parametrize("plugin", [b"mysql_clear_password", b"dialog"])
+def test_no_password_in_clear(plugin):
+    """A server that did not prove who it is asks for the password in clear, and does not get it."""
+    received = bytearray()
+
+    def serve(listener):
+        client, _ = listener.accept()
+        with client:
+            greeting = b"\x0a8.0.36\0" + struct.pack("<I", 7) + b"saltsalt\0" + b"\xff\xf7\xff\x02\0\xff\xdf"
+            greeting += bytes([21]) + bytes(10) + b"saltsaltsalt\0" + b"mysql_native_password\0"
+            client.sendall(struct.pack("<I", len(greeting))[:3] + b"\0" + greeting)
+            client.recv(4096)
+            switch = b"\xfe" + plugin + b"\0" + (b"\x04Password: " if plugin == b"dialog" else b"")
+            client.sendall(struct.pack("<I", len(switch))[:3] + b"\x02" + switch)
+            while data := client.recv(4096):
+                received.extend(data)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        port = listener.getsockname()[1]
+        db = rowfeed.connect(f"mysql+pymysql://me:c4nary@127.0.0.1:{port}/d?ssl_disabled=true", retry_s=0)
+        with pytest.raises(rowfeed.DatabaseError, match="prove who it is before it gets a password in clear; got"):
+            db.open()
+        thread.join(10)
+    assert b"c4nary" not in received

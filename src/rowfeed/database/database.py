@@ -25,6 +25,9 @@ from rowfeed.values.given_ids import GivenIds
 VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 """A portable name of an environment variable. A password in its place, which pickles would carry, rarely matches."""
 
+LEAST_S, MOST_S = 0.001, 366 * 24 * 3_600
+"""Seconds: the resolution of servers' limits, for which 0 is none; and what all of them and timers hold."""
+
 
 def connect(
     url_or_engine: str | sa.URL | sa.Engine,
@@ -118,8 +121,9 @@ def _parsed(url_or_engine: Any) -> sa.URL | str:
 
 
 def _check_seconds(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        raise ArgumentError(f"expected a number of seconds above 0; got {name}={value!r}. The default is 60.")
+    real = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (real and LEAST_S <= value <= MOST_S):
+        raise ArgumentError(f"expected {LEAST_S} to {MOST_S:,} seconds; got {name}={value!r}. The default is 60.")
 
 
 def _checked_throttle(value: Any) -> float | None:

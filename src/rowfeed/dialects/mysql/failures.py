@@ -31,6 +31,10 @@ ADVICE = {
     2002: HOST,
     2003: HOST,
     2005: HOST,
+    2061: (
+        "{} to prove who it is before it gets a password in clear",
+        "Verify it, with ssl_ca= and ssl_verify_identity=true in the URL; or give the account another authentication.",
+    ),
 }
 """The expectation of the server, and the remedy."""
 

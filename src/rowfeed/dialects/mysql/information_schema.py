@@ -10,12 +10,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from rowfeed.dialects.mysql.server import Server
 from rowfeed.dialects.reflection import Reflection
 from rowfeed.request.source import Source
 
 
 class InformationSchema(Reflection):
     """The part of a session that reads the server's catalogue."""
+
+    _server: Server
 
     def _column_names(self, inspector: sa.Inspector, schema: str | None, table: str) -> list[str]:
         found = self._catalogue("columns", "column_name", schema, table, "1 = 1 ORDER BY ordinal_position")
@@ -32,6 +35,7 @@ class InformationSchema(Reflection):
 
     def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
         usable = "seq_in_index = 1 AND index_type IN ('BTREE', 'HASH') AND column_name IS NOT NULL"
+        usable = f"{usable} AND {self._server.in_use}"
         return set(self._catalogue("statistics", "column_name", schema, table, usable))
 
     def _catalogue(self, view: str, column: str, schema: str | None, table: str, condition: str = "1 = 1") -> list[str]:
@@ -39,8 +43,16 @@ class InformationSchema(Reflection):
         rows = sa.table(view, schema="information_schema")
         query: sa.Select[Any] = sa.select(sa.literal_column(column)).select_from(rows)
         query = query.where(
-            sa.literal_column("table_schema") == sa.func.coalesce(schema, sa.func.database()),
-            sa.literal_column("table_name") == table,
+            sa.literal_column("table_schema") == sa.func.coalesce(self._stored(schema), sa.func.database()),
+            sa.literal_column("table_name") == self._stored(table),
             sa.literal_column(condition),
         )
         return [str(name) for name in self._execute(query).scalars()]
+
+    @staticmethod
+    def _stored(name: str | None) -> Any:
+        """The name of a table or schema as the server stores it: some store lower case."""
+        if name is None:
+            return sa.null()
+        lower = sa.literal_column("@@lower_case_table_names") == 1
+        return sa.func.IF(lower, sa.func.lower(name), name)

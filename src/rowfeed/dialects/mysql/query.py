@@ -13,8 +13,11 @@ from sqlalchemy.dialects import mysql
 
 from rowfeed.request.selection import Selection
 
-FLOAT, BIT = 4, 16
+FLOAT, BIT, VECTOR, JSON, GEOMETRY = 4, 16, 242, 245, 255
 """Types of columns, as drivers number them, that are not read as they are."""
+
+NO_IDS = {BIT: "BIT", VECTOR: "VECTOR", JSON: "JSON", GEOMETRY: "GEOMETRY"}
+"""Types whose values a driver gives in a form that does not equal them in SQL."""
 
 DECIMALS = (0, 246)
 """Types of columns, as drivers number them, whose numbers come as DOUBLE."""
@@ -60,7 +63,9 @@ def double(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 
 def printable(column: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[Any]:
-    """A column as a number that the server prints exactly."""
+    """A column in such a form that neither the server nor a driver changes its values."""
     if kind == FLOAT:
         return double(column)
+    if kind == VECTOR:  # drivers take it for text
+        return sa.func.unhex(sa.func.hex(column))
     return sa.cast(column, mysql.INTEGER(unsigned=True)) if kind == BIT else column

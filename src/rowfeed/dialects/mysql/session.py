@@ -25,10 +25,11 @@ from rowfeed.access.failures import Advice, Failure
 from rowfeed.dialects import session as generic
 from rowfeed.dialects.mysql import decoding, failures, tls, wire
 from rowfeed.dialects.mysql.information_schema import InformationSchema
-from rowfeed.dialects.mysql.query import numbers, printable
+from rowfeed.dialects.mysql.query import NO_IDS, numbers, printable
 from rowfeed.dialects.mysql.server import server_of
 from rowfeed.dialects.mysql.statements import Template, template, type_of_ranges, wanted
 from rowfeed.dialects.mysql.writing import Writing
+from rowfeed.errors import SchemaError
 from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Selection, Value
 from rowfeed.request.source import Source
@@ -63,8 +64,8 @@ class Session(Writing, InformationSchema, generic.Session):
         url = address.url
         driver = url.drivername.partition("+")[2] or "pymysql"
         url = url.set(drivername=f"mysql+{driver}")  # SQLAlchemy's dialect of this name finds out which server it is
-        if "charset" not in url.query:
-            url = url.update_query_dict({"charset": "utf8mb4"})
+        if driver != "mariadbconnector":  # which knows no other
+            url = url.update_query_dict({"charset": "utf8mb4"})  # any other loses text in silence
         options: dict[str, Any] = {}
         if url.get_driver_name() in ("pymysql", "mysqldb"):
             whole = math.ceil(address.timeout_s)
@@ -73,6 +74,8 @@ class Session(Writing, InformationSchema, generic.Session):
         if url.get_driver_name() == "pymysql":
             url, secure = tls.options(url)
             options |= secure
+            if "ssl" not in secure and "unix_socket" not in url.query:
+                options["auth_plugin_map"] = dict.fromkeys(tls.IN_CLEAR, tls.Refusal)
         return sa.create_engine(url, connect_args=options, poolclass=sa.NullPool, hide_parameters=True)
 
     @classmethod
@@ -91,13 +94,9 @@ class Session(Writing, InformationSchema, generic.Session):
         return failures.advice(error, label)
 
     def _protect(self) -> None:
-        """Make each statement a transaction of its own, so that none holds back the server's purge."""
-        self._connection.exec_driver_sql("SET SESSION autocommit = 1")
+        self._connection.exec_driver_sql("SET NAMES utf8mb4")  # whatever init_command said
         self._connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
-        self._connection.exec_driver_sql("SET SESSION time_zone = '+00:00'")  # a TIMESTAMP is an instant
-        self._connection.exec_driver_sql(f"SET SESSION {self._server.limit(self._query_limit_s)}")
-        if self._server.product == "mysql":  # or 36,000 ids are too many for an index, and it scans the table
-            self._connection.exec_driver_sql("SET SESSION range_optimizer_max_mem_size = 0")
+        self._connection.exec_driver_sql(f"SET SESSION {self._server.reading(self._query_limit_s)}")
 
     def _ranges(self, request: Request) -> str:
         """The type of the ends of a request's ranges; empty if it asks for ids."""
@@ -154,7 +153,17 @@ class Session(Writing, InformationSchema, generic.Session):
         return merged((narrowed(sort_ids(np.frombuffer(ids, kind))) for kind, ids in found.items()), column)
 
     def sample_kind(self, source: Source, column: str) -> IdKind | None:
-        """UUIDs come as text, but they equal themselves without hyphens, which a text does not."""
+        """UUIDs come as text, but they equal themselves without hyphens, which a text does not.
+
+        Raises:
+            SchemaError: Ids of such a type would not be found.
+        """
+        (number,) = self._numbers_of(source.select({"sample": column}))
+        if number in NO_IDS:
+            raise SchemaError(
+                f"expected sample ids that are integers, text, UUIDs or bytes; got the type {NO_IDS[number]} at "
+                f"{source.label}.{column}. CAST it in a selectable, for example CAST(… AS UNSIGNED) or AS CHAR."
+            )
         kind = super().sample_kind(source, column)
         if kind is not IdKind.TEXT or not self._server.has_uuids:
             return kind
@@ -218,10 +227,14 @@ class Session(Writing, InformationSchema, generic.Session):
     def _types_of(self, selection: Selection) -> list[int]:
         """The types of a selection's columns."""
         if selection not in self._types:
-            cursor = self._execute(sa.select(selection.subquery).limit(0)).cursor
-            assert cursor is not None
-            self._types[selection] = [int(column[1]) for column in cursor.description]  # type: ignore[call-overload]
+            self._types[selection] = self._numbers_of(sa.select(selection.subquery))
         return self._types[selection]
+
+    def _numbers_of(self, query: sa.Select[Any]) -> list[int]:
+        """The types of a query's columns, as drivers number them."""
+        cursor = self._execute(query.limit(0)).cursor
+        assert cursor is not None
+        return [int(column[1]) for column in cursor.description]  # type: ignore[call-overload]
 
     def _unsigned(self, query: sa.Select[Any]) -> list[bool]:
         """Which columns of a query are unsigned."""

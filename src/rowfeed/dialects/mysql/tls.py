@@ -19,6 +19,9 @@ from rowfeed.errors import ArgumentError
 VERIFY_CERT, VERIFY_IDENTITY, DISABLED = "ssl_verify_cert", "ssl_verify_identity", "ssl_disabled"
 CHECK_HOSTNAME = "ssl_check_hostname"
 OTHERS = ("ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_key_password", "ssl_cipher")
+IN_CLEAR = ("mysql_clear_password", "dialog")
+"""Authentication that sends the password as it is."""
+
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
@@ -58,6 +61,18 @@ def sharing_class(pymysql: Any) -> Any:
             return super()._create_ssl_ctx(options) if options else context
 
     return Connection
+
+
+class Refusal:
+    """Does not send a password in clear: the server did not prove who it is. A handler for `auth_plugin_map`."""
+
+    def __init__(self, _connection: Any) -> None: ...
+
+    def authenticate(self, _packet: Any) -> Any:
+        """Called instead of sending the password."""
+        from pymysql import err
+
+        raise err.OperationalError(2061, "the server asks for the password in clear")
 
 
 def _flag(url: sa.URL, name: str) -> bool:
