@@ -383,7 +383,7 @@ def test_train_with_channels_samples_table_and_policies(tmp_path, capsys):
     assert main(words) == 1
     assert capsys.readouterr().err == (
         "rowfeed: error: y must be in 0..2 (axis of shape (3, 6)); got 3 at pixels.y, item='item0'. "
-        'Fix the row, enlarge shape, or pass out_of_range="drop".\n'
+        "Fix the row, enlarge --shape, or pass --out-of-range drop.\n"
     )
     assert main([*words, "--out-of-range", "drop", "--where", "r >= 0"]) == 0
     page = (tmp_path / "out" / "report.html").read_text()
@@ -432,7 +432,7 @@ def test_a_training_that_diverges_is_an_error(url, tmp_path, capsys):
     words = ["train", url, *GRID, "--learning-rate", "1e30", "--epochs", "2", "--out", str(tmp_path / "out")]
     assert main(words) == 1
     assert capsys.readouterr().err == (
-        "rowfeed: error: expected losses that stay finite; got learning_rate=1e+30, with which training diverged. "
+        "rowfeed: error: expected losses that stay finite; got --learning-rate 1e+30, with which training diverged. "
         "Pass a smaller one.\n"
     )
     assert list((tmp_path / "out").iterdir()) == []
@@ -458,7 +458,7 @@ def test_a_table_without_an_index_is_scanned_so_much(url, tmp_path, capsys, comm
     words = [command, url, *GRID, "--table", "U", "--max-scanned-rows", str(rows - 1), "--out", str(tmp_path / "out")]
     assert main(words) == 1
     said = capsys.readouterr().err
-    assert f"expected at most max_scanned_rows={rows - 1} rows scanned in an epoch; got {rows} rows × 1 scan" in said
+    assert f"expected at most --max-scanned-rows {rows - 1} rows scanned in an epoch; got {rows} rows × 1 scan" in said
     assert "CREATE INDEX" in said
 
 

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", MissingIndexWarning)
-            warnings.showwarning = _warn(set())
+            warnings.showwarning = _warn(set(), words)
             with program.make_context("rowfeed", words) as context:
                 program.invoke(context)
             sys.stdout.flush()
@@ -58,16 +58,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _failed("interrupted", 130, show)
     except (Error, OSError) as error:
-        return _failed(f"error: {error}", 1, show)
+        return _failed(f"error: {_worded(words, str(error)) if isinstance(error, Error) else error}", 1, show)
 
 
-def _warn(said: set[str]) -> Callable[..., None]:
-    """A function that shows a warning as one line, each warning once."""
+def _worded(words: Sequence[str], text: str) -> str:
+    """A text of the library in the words of the command that runs."""
+    from rowfeed.cli.commands import program
+    from rowfeed.cli.wording import in_words_of
+
+    command = next((program.commands[word] for word in words if word in program.commands), program)
+    return in_words_of({param.name: param.opts[0] for param in command.params if param.name}, text)
+
+
+def _warn(said: set[str], words: Sequence[str]) -> Callable[..., None]:
+    """A function that shows a warning as one line, each warning once, in the words of the command that runs."""
 
     def show(message: Warning | str, *_: object) -> None:
         if str(message) not in said:
             said.add(str(message))
-            print(f"rowfeed: warning: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+            print(f"rowfeed: warning: {' '.join(_worded(words, str(message)).split())}", file=sys.stderr, flush=True)
 
     return show
 
