@@ -57,6 +57,7 @@ class Translation:
         judge: The dialect's judgement of a driver's error.
         advise: The dialect's advice on it; see `Session.advice`.
         how_to_install: The remedy for a missing driver; empty: install the missing package.
+        own_limit_s: The server's own limit for this user, in seconds, if it is smaller than rowfeed's; None: it is not.
     """
 
     url: sa.URL = field(repr=False)
@@ -64,6 +65,7 @@ class Translation:
     judge: Callable[[BaseException], Failure]
     advise: Callable[[BaseException, str, str], Advice | None]
     how_to_install: str = ""
+    own_limit_s: float | None = None
 
     @contextmanager
     def __call__(self, *drivers_own: type[Exception]) -> Iterator[None]:
@@ -99,10 +101,13 @@ class Translation:
             advice = self.advise(cause, label, self.url.database or "") or Advice(f"an answer from {label}", ELSE)
             text = f"expected {advice.expected}; got {advice.got or said}. {advice.what_to_do}"
             if failure is Failure.TIMEOUT:
+                limit, remedy = f"timeout_s={self.timeout_s:g}", "pass a larger timeout_s to rowfeed.connect"
+                if self.own_limit_s is not None:
+                    limit = f"{self.own_limit_s:g} s, the server's own limit for this user"
+                    remedy = "ask its administrator for a higher one"
                 text = (
-                    f"expected an answer from {label} within timeout_s={self.timeout_s:g}; the query took longer "
-                    f"({said}). Create an index that starts with the sample column, or pass "
-                    "a larger timeout_s to rowfeed.connect."
+                    f"expected an answer from {label} within {limit}; the query took longer ({said}). Create an index "
+                    f"that starts with the sample column, or {remedy}."
                 )
             if failure is Failure.CANCELLED:
                 text = (

@@ -12,6 +12,8 @@ import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import cached_property
 from importlib.util import find_spec
 from threading import Lock
 from typing import Any
@@ -40,6 +42,8 @@ from rowfeed.dialects.postgresql.query import (
     samples_in,
     tried_ids,
 )
+from rowfeed.dialects.postgresql.settings import names, settings_of
+from rowfeed.dialects.postgresql.transactions import cursor_class, pipelines, read_in_transactions
 from rowfeed.dialects.postgresql.writing import Writing
 from rowfeed.dialects.skip_scan import skip_scan
 from rowfeed.errors import DatabaseError
@@ -66,14 +70,6 @@ TRY_FROM = 24
 all rows, if nearly every number is an id. Measured with 200,000 ids of 50 rows: 0.54 s; going from id to id takes
 1.24 s, and reading all rows 1.95 s."""
 
-PROTECTION = {
-    "default_transaction_read_only": "on",
-    "client_connection_check_interval": "1s",  # ends a query whose reader is gone; PostgreSQL 14
-    "TimeZone": "UTC",
-    "DateStyle": "ISO",
-    "jit": "off",  # compiling takes longer than a request
-}
-
 
 class Session(Writing, generic.Session):
     """A session on a PostgreSQL server."""
@@ -89,9 +85,10 @@ class Session(Writing, generic.Session):
         self._closing = Lock()
         self._types: dict[Selection, dict[str, int]] = {}
         self._queries: dict[tuple[Selection, str, bool], Query] = {}
+        self._sent_settings: str | None = None
         self._binary = connection.dialect.driver == "psycopg"
         if self._binary:
-            driver.prepare_threshold = None  # a prepared plan does not know the number of ids
+            driver.prepare_threshold = None  # a prepared plan does not know the number of ids; and poolers lose it
 
     @classmethod
     def _engine(cls, address: Address, *, read_only: bool) -> sa.Engine:
@@ -99,11 +96,16 @@ class Session(Writing, generic.Session):
         if url.drivername == "postgresql" and (find_spec("psycopg") or not find_spec("psycopg2")):
             url = url.set(drivername="postgresql+psycopg")
         options: dict[str, Any] = {}
+        own: dict[str, Any] = {}
+        if read_only:  # even what SQLAlchemy asks at first is no transaction
+            own["isolation_level"] = "AUTOCOMMIT"
+        if url.get_driver_name() in ("psycopg", "psycopg2"):
+            own["use_native_hstore"] = False
         if url.get_driver_name() in ("psycopg", "psycopg2") and "connect_timeout" not in url.query:
             options["connect_timeout"] = min(CONNECT_S, math.ceil(address.timeout_s))
         if url.get_driver_name() == "pg8000" and "timeout" not in url.query:
             options["timeout"] = math.ceil(address.timeout_s)  # of connecting, and of each read afterwards
-        return sa.create_engine(url, connect_args=options, poolclass=NullPool, hide_parameters=True)
+        return sa.create_engine(url, connect_args=options, poolclass=NullPool, hide_parameters=True, **own)
 
     @classmethod
     def failure(cls, error: BaseException) -> Failure:
@@ -114,14 +116,17 @@ class Session(Writing, generic.Session):
         return failures.advice(error, label)
 
     def _protect(self) -> None:
-        """Make the session read-only, limit statements and locks, and leave no transaction open between statements."""
+        """Make each statement a transaction of its own, read-only and limited. Nothing is set for the session."""
         self._connection.dialect.set_isolation_level(self._driver, "AUTOCOMMIT")
-        names: sa.ColumnClause[str] = sa.column("name")
-        limit = f"{max(1, round(self._query_limit_s * 1000))}ms"
-        limits = dict.fromkeys(("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"), limit)
-        settings = sa.case(PROTECTION | limits, value=names)
-        known = sa.select(sa.func.set_config(names, settings, sa.false())).select_from(sa.table("pg_settings", names))
-        self._connection.execute(known.where(names.in_(PROTECTION | limits))).all()
+        found: dict[str, str] = {row[0]: row[1] for row in self._connection.execute(names())}
+        settings = settings_of(found, self._query_limit_s)
+        if settings.own_limit_s is not None:
+            self._translation = replace(self._translation, own_limit_s=settings.own_limit_s)
+        if self._binary and pipelines():
+            self._sent_settings = settings.statement
+            self._driver.cursor_factory = cursor_class(self._sent_settings, binary=False)
+        else:
+            read_in_transactions(self._connection, settings.statement)
 
     def close(self) -> None:
         with self._closing:
@@ -215,20 +220,16 @@ class Session(Writing, generic.Session):
     @contextmanager
     def _binary_cursors(self) -> Iterator[None]:
         """A context with results in the server's binary format."""
-        from psycopg import Cursor
-        from psycopg.pq import Format
-
-        class BinaryCursor(Cursor[Any]):
-            def __init__(self, *arguments: Any, **options: Any) -> None:
-                super().__init__(*arguments, **options)
-                self.format = Format.BINARY
-
         before = self._driver.cursor_factory
-        self._driver.cursor_factory = BinaryCursor
+        self._driver.cursor_factory = self._binary_cursor
         try:
             yield
         finally:
             self._driver.cursor_factory = before
+
+    @cached_property
+    def _binary_cursor(self) -> type[Any]:
+        return cursor_class(self._sent_settings, binary=True)
 
     def _read_columns(self, request: Request) -> ColumnData | None:
         if not self._binary:
