@@ -668,3 +668,16 @@ def test_no_password_in_clear(plugin):
             db.open()
         thread.join(10)
     assert b"c4nary" not in received
+
+
+def test_a_url_without_a_database(url):
+    """A table needs a database: in the URL, or in its own name."""
+    layout = rowfeed.Columns("T", sample="id", columns="v")
+    rowfeed.connect(url).write(layout, np.arange(3, dtype="float32"))
+    db = rowfeed.connect(url._replace(database=None))
+    with pytest.raises(
+        rowfeed.SchemaError, match=r"expected a database, .*/game, or .*'game\.T'; got 'T' alone\. Name"
+    ):
+        rowfeed.Feed(db, x=layout)
+    named = rowfeed.Columns(f"{url.database}.T", sample="id", columns="v")
+    assert rowfeed.Feed(db, x=named).arrays().tolist() == [0, 1, 2]

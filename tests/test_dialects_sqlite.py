@@ -435,6 +435,17 @@ class TestGuest:
             with pytest.raises(rowfeed.ArgumentError, match="in memory"):
                 rowfeed.connect(sa.create_engine(url), plain_rows=plain)
 
+    def test_two_slashes(self, plain):
+        """With two slashes the file is taken for a host: said so, and no word of memory."""
+        with pytest.raises(
+            rowfeed.ArgumentError, match=r"got a URL with a host, since it has two slashes\. Write three"
+        ):
+            rowfeed.connect("sqlite://games.db", plain_rows=plain)
+        with pytest.raises(
+            rowfeed.ArgumentError, match=r"got one without ://\. If it is the path of a file, put sqlite"
+        ):
+            rowfeed.connect("games.db", plain_rows=plain)
+
     @pytest.mark.parametrize("uri", [False, True])
     def test_a_missing_file(self, tmp_path, plain, uri):
         """A feed on a path without a file is a DatabaseError that names it, and makes none."""

@@ -110,6 +110,11 @@ def _parsed(url_or_engine: Any) -> sa.URL | str:
             f"expected a SQLAlchemy URL or Engine; got {type(url_or_engine).__name__}. "
             'For example rowfeed.connect("sqlite:///games.db").'
         )
+    if "://" not in str(url_or_engine):
+        return (
+            "expected a SQLAlchemy URL such as sqlite:///games.db or mysql+pymysql://user@host/game; got one without "
+            "://. If it is the path of a file, put sqlite:/// before it."
+        )
     with suppress(sa.exc.ArgumentError, ValueError):
         url = sa.make_url(url_or_engine)
         if not misplaced(url):

@@ -11,7 +11,11 @@ TIMEOUT = {1969, 3024}
 """The codes of MariaDB and of MySQL for a statement that took too long."""
 
 PASSWORD = "a user and a password that {} takes", "Check both in the URL, and where password_from has it from."
-RIGHT = "the right to do this on {}", "Ask its administrator: to read, GRANT SELECT on the tables is enough."
+RIGHT = (
+    "the right to do this on {}",
+    "Ask its administrator: to read, GRANT SELECT on the tables is enough; "
+    "to write, INSERT, CREATE, ALTER and DROP too.",
+)
 TLS = "a TLS connection to {} that can be trusted", "Check its certificate, yours, and the host: docs/databases.md."
 HOST = "a server at {}", "Check the host and the port, and that it runs and lets this machine in."
 SQL = "SQL that {} understands", "Check where=, and other SQL of your own."

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from rowfeed.dialects.mysql.server import Server
 from rowfeed.dialects.reflection import Reflection
+from rowfeed.errors import SchemaError
 from rowfeed.request.source import Source
 
 
@@ -21,6 +22,11 @@ class InformationSchema(Reflection):
     _server: Server
 
     def _column_names(self, inspector: sa.Inspector, schema: str | None, table: str) -> list[str]:
+        if schema is None and inspector.default_schema_name is None:
+            raise SchemaError(
+                f"expected a database, {self._label}/game, or a table with its database, 'game.{table}'; got {table!r} "
+                "alone. Name one of both."
+            )
         found = self._catalogue("columns", "column_name", schema, table, "1 = 1 ORDER BY ordinal_position")
         if not found:
             raise sa.exc.NoSuchTableError(table)
