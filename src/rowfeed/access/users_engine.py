@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 from sqlalchemy.pool.base import _ConnectionRecord
 
+from rowfeed.access.passwords import hide
 from rowfeed.errors import ArgumentError
 
 SQLALCHEMYS_OWN = "sqlalchemy.engine.create"
@@ -50,7 +51,14 @@ class UsersEngine:
             if not self._proven:
                 self._refuse_shared()
                 self._proven = True
-        connection = sa.Connection(self._engine, self._pool.connect())
+        try:
+            driver = self._pool.connect()
+        except Exception as error:
+            if not isinstance(error, getattr(self._engine.dialect.loaded_dbapi, "Error", ())):
+                raise
+            hide(error, self._engine.url)
+            raise sa.exc.DBAPIError("", None, error) from error
+        connection = sa.Connection(self._engine, driver)
         connection.detach()
         # Options for the user's own queries, and not for how a session reads its answers.
         return connection.execution_options(stream_results=False, yield_per=None)
