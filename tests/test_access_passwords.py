@@ -536,11 +536,33 @@ def test_what_of_a_url_is_shown(url, shown, public):
     assert pickle.loads(pickle.dumps(db))._address.url.render_as_string(hide_password=False) == public
 
 
-def test_texts_that_were_typed():
-    """What somebody typed is repeated without what looks like a password."""
-    assert passwords.redacted(f"unknown: a://u:{CANARY}@h/d b") == "unknown: a://u:***@h/d b"
-    assert passwords.redacted(f"a://h/d?PassWord={QUOTED}&b=1 c") == "a://h/d?PassWord=***&b=1 c"
-    assert passwords.redacted("sqlite:///a.db --x") == "sqlite:///a.db --x"
+@pytest.mark.parametrize(
+    ("password", "text", "expected"),
+    [
+        ("x", "timeout exceeded at 4 x 4 of u'x", "timeout exceeded at 4 x 4 of u'x"),
+        ("x", "bad 'x', password=x; password x, u:x@h", "bad '***', password=***; password ***, u:***@h"),
+        ("is", "this is wrong: password is is", "this is wrong: password is ***"),
+        ("password", "denied (using password: YES)", "denied (using password: YES)"),
+        ("password", "u:password@h and 'password'", "u:***@h and '***'"),
+        ("1", "line 1, column 1, (1, 1), 10 1 s", "line 1, column 1, (1, 1), 10 1 s"),
+        ("1", "got '1', pwd=1&a=1", "got '***', pwd=***&a=***"),
+        ("u", "Access denied for user 'u'@'h'", "Access denied for user 'u'@'h'"),
+        ("u", "u:u@h, secret: u", "u:***@h, secret: ***"),
+        ("p4ss", "a p4ss of p4ssable, (p4ss)", "a *** of p4ssable, (***)"),
+        ("%", "100 % of '%'", "100 % of '***'"),
+        (CANARY, f"x{CANARY}y {QUOTED}", "x***y ***"),
+        ("hunter2-hunter2", "xhunter2-hunter2y", "x***y"),
+    ],
+)
+def test_a_password_is_hidden_where_it_stands_as_one(password, text, expected):
+    """A short one, or a plain word, is hidden as a secret and nowhere else; a strong one everywhere, in each form."""
+    error = RuntimeError(text, 7, [text])
+    error.add_note(text)
+    error.__cause__ = RuntimeError(text)
+    passwords.hide(error, sa.URL.create("mysql+pymysql", "u", password, "h", database="d"))
+    assert error.args[:2] == (expected, 7)
+    assert error.__notes__ == [expected]
+    assert str(error.__cause__) == expected
 
 
 def test_messages():

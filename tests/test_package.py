@@ -15,7 +15,7 @@ import rowfeed
 SOURCE = Path(rowfeed.__file__).parent
 
 FLOORS = [
-    {"errors"},
+    {"errors", "messages"},
     {"plan", "values", "access"},
     {"request"},
     {"layouts", "dialects"},

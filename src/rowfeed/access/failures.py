@@ -10,8 +10,9 @@ from traceback import clear_frames
 
 import sqlalchemy as sa
 
-from rowfeed.access.passwords import hide, linked, shown
+from rowfeed.access.passwords import hide, shown
 from rowfeed.errors import ArgumentError, DatabaseError, DependencyError, Error
+from rowfeed.messages import linked
 
 ELSE = "Check the URL, the rights of its user, and any SQL of your own."
 """The remedy for an error that is unknown to the engine's dialect."""

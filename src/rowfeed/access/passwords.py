@@ -1,16 +1,17 @@
-"""The secrets of a URL, the source of a password if the URL has none, and texts without secrets."""
+"""The secrets of a URL, the source of a password if the URL has none, and errors without secrets."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import quote, quote_plus
 
 import sqlalchemy as sa
 
 from rowfeed.errors import ArgumentError
+from rowfeed.messages import ASSIGNED, HIDDEN, SECRET, linked
 
 PasswordFrom: TypeAlias = "str | Callable[[], str | None]"
 """The name of an environment variable, or a function that returns the password."""
@@ -20,18 +21,8 @@ DEFAULT_VARIABLE = "ROWFEED_PASSWORD"
 PASSWORD_KEYS = ("password", "passwd")
 """Drivers' names for a password among the options of a URL; rowfeed moves it to the URL's place for passwords."""
 
-SECRET = re.compile(
-    r"passw(or)?d|passphrase|passcode|pwd|secret|token|credential|api_?key|scram_\w+_key", re.IGNORECASE
-)
-"""Parts of the names of other options with secret values: `pwd`, `sslpassword`, `motherduck_token`."""
-
-ASSIGNED = re.compile(rf"(?i:{SECRET.pattern})\w*\s*=")
-"""Such an option inside another part of a URL: `odbc_connect=…;PWD=…`."""
-
 FILES = ("sqlite", "duckdb")
 """Engines whose URL has a path, with any characters, in the place of the name of a database."""
-
-HIDDEN = "***"
 
 
 def in_its_place(url: sa.URL) -> sa.URL:
@@ -50,12 +41,6 @@ def misplaced(url: sa.URL) -> bool:
         return True
     parts = [url.username or "", url.host or "", "" if url.get_backend_name() in FILES else url.database or ""]
     return any(ASSIGNED.search(part) for part in parts) or bool(re.search(":.*@", parts[-1]))
-
-
-def redacted(text: str) -> str:
-    """A typed text, which may contain URLs, without the parts that look like a password."""
-    text = re.sub("(://[^:/@]*:).*@", rf"\1{HIDDEN}@", text, flags=re.DOTALL)
-    return re.sub(rf"(?:{ASSIGNED.pattern})[^&\s]*", lambda found: f"{found[0].partition('=')[0]}={HIDDEN}", text)
 
 
 def _secret_keys(url: sa.URL) -> list[str]:
@@ -99,34 +84,51 @@ def secrets(url: sa.URL) -> Iterator[str]:
     yield from sorted(forms - {""}, key=len, reverse=True)
 
 
+STRONG = 8
+"""From this length on, a secret that is no plain word is hidden wherever it stands."""
+
+WORD = 4
+"""From this length on, a secret of letters and digits is hidden where it is a whole word."""
+
+
 def hide(error: BaseException, url: sa.URL) -> None:
-    """Remove the secrets of a URL from the texts of an exception and of all its causes."""
-    hidden = tuple(secrets(url))
-    if not hidden:
+    """Remove the secrets of a URL from the texts of an exception and of all its causes.
+
+    A strong one goes wherever it stands. A short one, or a plain word, goes where it stands as a secret: the password
+    `x` is no part of `exceeded`.
+    """
+    shown_parts = {url.username, url.host, url.database}
+    patterns = [_where_secret(secret, secret in shown_parts) for secret in secrets(url)]
+    if not patterns:
         return
     for current in linked(error):
-        if any(secret in f"{current} {current.args}" for secret in hidden):
-            current.args = tuple(_without(argument, hidden) for argument in current.args)
+        if any(pattern.search(f"{current} {current.args}") for pattern in patterns):
+            current.args = tuple(_without(argument, patterns) for argument in current.args)
         if hasattr(current, "__notes__"):
-            current.__notes__ = [str(_without(note, hidden)) for note in current.__notes__]
+            current.__notes__ = [str(_without(note, patterns)) for note in current.__notes__]
 
 
-def linked(error: BaseException) -> Iterator[BaseException]:
-    """An exception, its causes, its contexts and the drivers' originals, each once."""
-    seen: set[int] = set()
-    left: list[BaseException | None] = [error]
-    while left:
-        current = left.pop()
-        if current is not None and id(current) not in seen:
-            seen.add(id(current))
-            left += [current.__cause__, current.__context__, getattr(current, "orig", None)]
-            yield current
+def _where_secret(secret: str, is_shown: bool) -> re.Pattern[str]:
+    """The places of a secret in a text; `is_shown`: it is also the name of a user, a host or a database."""
+    exact = re.escape(secret)
+    if len(secret) >= STRONG and not secret.isalpha():
+        return re.compile(exact)
+    end = r"(?=['\"`&;,)\s]|$)"
+    places = [
+        rf"(?<==){exact}{end}",
+        rf"(?<=:){exact}(?=@)",
+        rf"(?P<before>(?i:{SECRET.pattern})\w*['\"]?(?:\s+is)?\s*[:=]?\s*['\"]?){exact}{end}",
+    ]
+    if not is_shown:
+        places.append(rf"(?<=['\"`]){exact}(?=['\"`@])")
+    if len(secret) >= WORD and not secret.isalpha() and not secret.isdigit():
+        places.append(rf"(?<!\w){exact}(?!\w)")
+    return re.compile("|".join(places))
 
 
-def _without(argument: object, hidden: tuple[str, ...]) -> object:
+def _without(argument: object, patterns: Sequence[re.Pattern[str]]) -> object:
     text = argument if isinstance(argument, str) else repr(argument)
-    if not any(secret in text for secret in hidden):
-        return argument
-    for secret in hidden:
-        text = text.replace(secret, HIDDEN)
-    return text
+    without = text
+    for pattern in patterns:
+        without = pattern.sub(lambda found: (found.groupdict().get("before") or "") + HIDDEN, without)
+    return argument if without == text else without

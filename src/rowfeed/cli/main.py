@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from rowfeed.errors import Error, MissingIndexWarning
+from rowfeed.messages import redacted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,8 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as done:  # help or the version was shown
         return done.exit_code
     except click.UsageError as error:
-        from rowfeed.access.passwords import redacted  # loads SQLAlchemy, which `--help` need not wait for
-
         text = redacted(error.format_message())
         command = error.ctx.command_path if error.ctx else "rowfeed"
         return _failed(f"error: {text}{'' if text.endswith(('.', '?')) else '.'} See {command} --help.", 2)

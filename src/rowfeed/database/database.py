@@ -20,6 +20,7 @@ from rowfeed.dialects import open_session, session_class
 from rowfeed.dialects.session import Session
 from rowfeed.errors import ArgumentError
 from rowfeed.layouts.base import Layout
+from rowfeed.messages import brief, discreet
 from rowfeed.values.given_ids import GivenIds
 
 VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
@@ -29,6 +30,7 @@ LEAST_S, MOST_S = 0.001, 366 * 24 * 3_600
 """Seconds: the resolution of servers' limits, for which 0 is none; and what all of them and timers hold."""
 
 
+@discreet
 def connect(
     url_or_engine: str | sa.URL | sa.Engine,
     *,
@@ -84,6 +86,7 @@ def connect(
     limit, most = _checked_throttle(throttle), _checked_rows(max_scanned_rows)
     address = Address(in_its_place(url), password_from, timeout_s, retry_s, plain_rows, Throttle(limit), most, users)
     del url
+    _check_flag("plain_rows", plain_rows)
     _check_seconds("timeout_s", timeout_s)
     if retry_s != 0:
         _check_seconds("retry_s", retry_s)
@@ -128,23 +131,28 @@ def _parsed(url_or_engine: Any) -> sa.URL | str:
 def _check_seconds(name: str, value: Any) -> None:
     real = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not (real and LEAST_S <= value <= MOST_S):
-        raise ArgumentError(f"expected {LEAST_S} to {MOST_S:,} seconds; got {name}={value!r}. The default is 60.")
+        raise ArgumentError(f"expected {LEAST_S} to {MOST_S:,} seconds; got {name}={brief(value)}. The default is 60.")
 
 
 def _checked_throttle(value: Any) -> float | None:
     real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     if value is not None and not (real and 0 < value < math.inf):
         raise ArgumentError(
-            f"expected a share of time up to 1, or table rows per second above 1; got throttle={value!r}. For example "
-            "0.25 or 10_000; None: no limit."
+            f"expected a share of time up to 1, or table rows per second above 1; got throttle={brief(value)}. For "
+            "example 0.25 or 10_000; None: no limit."
         )
     return None if value is None else float(value)
 
 
 def _checked_rows(value: Any) -> int | None:
     if value is not None and (not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1):
-        raise ArgumentError(f"expected a positive integer; got max_scanned_rows={value!r}. Pass 1 or more.")
+        raise ArgumentError(f"expected a positive integer; got max_scanned_rows={brief(value)}. Pass 1 or more.")
     return None if value is None else int(value)
+
+
+def _check_flag(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise ArgumentError(f"expected True or False; got {name}={brief(value)}.")
 
 
 @dataclass(frozen=True, repr=False)
@@ -167,6 +175,7 @@ class Database:
         """A read-only session for the calling thread. Close it, or use it as a context manager."""
         return open_session(self._address)
 
+    @discreet
     def write(
         self,
         layout: Layout,

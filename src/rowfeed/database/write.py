@@ -14,6 +14,7 @@ from rowfeed.dialects.session import Session
 from rowfeed.errors import ArgumentError, DataError
 from rowfeed.layouts.arguments import checked_choice
 from rowfeed.layouts.base import Layout
+from rowfeed.messages import brief
 from rowfeed.values.dates import is_date, unit_of
 from rowfeed.values.given_ids import GivenIds, ids_of_argument
 from rowfeed.values.ids import IdKind, Ids, sort_ids
@@ -27,6 +28,8 @@ def write(
     if_exists: str,
 ) -> int:
     """See `rowfeed.Database.write`."""
+    if not isinstance(layout, Layout):
+        raise ArgumentError(f"expected a layout; got layout={brief(layout)}. Pass a Grid or Columns.")
     checked_choice("if_exists", if_exists, ("fail", "append", "replace"))
     if layout.source.name is None or not isinstance(layout.source.table, str):
         raise ArgumentError("expected a layout whose table is a name; got a selectable. Rows cannot be written to one.")
@@ -77,7 +80,7 @@ def _chunks(layout: Layout, arrays: Any, ids: Ids, kind: IdKind, session: Sessio
             if bad.any():
                 row = int(np.argmax(bad))
                 raise DataError(
-                    f"expected values that {session.engine_name} stores unchanged; got {value[row].item()!r} at "
+                    f"expected values that {session.engine_name} stores unchanged; got {brief(value[row].item())} at "
                     f"{layout.source.label}.{name}, {layout.sample}={ids[sample[row]]}. "
                     "Replace it, or make it the fill."
                 )

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from rowfeed.dialects.gate import Gate
 from rowfeed.errors import SchemaError
+from rowfeed.messages import brief
 from rowfeed.request.source import Source
 
 
@@ -40,13 +41,13 @@ class Reflection(Gate):
             except sa.exc.NoSuchTableError:
                 names = [*inspector.get_table_names(schema=schema), *inspector.get_view_names(schema=schema)]
                 raise SchemaError(
-                    f"expected a table or view {source.label!r}; got none of that name in {self._label}."
+                    f"expected a table or view {brief(source.label)}; got none of that name in {self._label}."
                     f"{_close(table, names)}"
                 ) from None
         for name in columns:
             if name not in found:
                 raise SchemaError(
-                    f"expected a column {name!r} in {source.label}; got columns {found}.{_close(name, found)}"
+                    f"expected a column {brief(name)} in {source.label}; got columns {found}.{_close(name, found)}"
                 )
 
     def _column_names(self, inspector: sa.Inspector, schema: str | None, table: str) -> list[str]:

@@ -19,6 +19,7 @@ from rowfeed.access.sockets import HeldSocket, opening
 from rowfeed.dialects.reflection import Reflection
 from rowfeed.dialects.writing import Writing
 from rowfeed.errors import DataError, SchemaError
+from rowfeed.messages import brief
 from rowfeed.request.plain_rows import to_columns
 from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Selection, Value
@@ -207,7 +208,7 @@ class Session(Writing, Reflection):
         dtype = dtype_of(value)
         if dtype is None:
             raise SchemaError(
-                f"expected integers, reals, text, bytes or dates to put rows in order; got {value!r} at "
+                f"expected integers, reals, text, bytes or dates to put rows in order; got {brief(value)} at "
                 f"{source.label}.{column}. CAST the column in a selectable."
             )
         return Value(column, dtype)

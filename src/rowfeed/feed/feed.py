@@ -20,6 +20,7 @@ from rowfeed.feed.scans import EpochScans, check_scans, warn_of_scans
 from rowfeed.feed.survey import Survey, survey
 from rowfeed.layouts.base import Layout
 from rowfeed.layouts.structure import Batch, Layouts
+from rowfeed.messages import brief, discreet
 from rowfeed.plan.order import LastBatch, Plan, choose_window, largest_window
 from rowfeed.plan.split import hash_ids, parts
 from rowfeed.reading.batches import Batches, Transform
@@ -89,6 +90,7 @@ class Feed:
         ```
     """
 
+    @discreet
     def __init__(
         self,
         db: Database,
@@ -182,15 +184,14 @@ class Feed:
         self._epochs_begun += 1
         return self.batches(epoch)
 
+    @discreet
     def batches(self, epoch: int = 0, start: int = 0) -> Batches:
         """The batches of one epoch, from batch `start` on; the same at every call.
 
         Yields:
             `x`, `(x, y)` or `(x, y, sample_weight)`: C-contiguous arrays `(batch, *sample_shape)`, or dicts of them.
         """
-        for name, value in (("epoch", epoch), ("start", start)):
-            if not isinstance(value, (int, np.integer)) or value < 0:
-                raise ArgumentError(f"expected 0 or more; got {name}={value!r}. Count from 0.")
+        _check_counts(epoch=epoch, start=start)
         return self._stream.batches(epoch, start)
 
     def arrays(self) -> Batch:
@@ -221,14 +222,17 @@ class Feed:
         """
         return self._stream.ids
 
+    @discreet
     def batch_ids(self, epoch: int, batch: int) -> Ids:
         """The sample ids of a batch, in its order. Padding has no ids."""
-        if not 0 <= batch < len(self):
-            raise ArgumentError(f"expected a batch in 0..{len(self) - 1}; got batch={batch!r}.")
+        _check_counts(epoch=epoch, batch=batch)
+        if not batch < len(self):
+            raise ArgumentError(f"expected a batch in 0..{len(self) - 1}; got batch={brief(batch)}.")
         return self.sample_ids[self._stream.plan.epoch(epoch).batch(batch)]
 
     # Other feeds
 
+    @discreet
     def split(self, *fractions: float, salt: str = "") -> tuple[Feed, ...]:
         """Cut the samples into feeds by a hash of their ids.
 
@@ -245,11 +249,15 @@ class Feed:
         Raises:
             ArgumentError: The fractions are not positive with a sum of 1, or one side has no sample.
         """
-        if not fractions or not all(f > 0 for f in fractions) or abs(sum(fractions) - 1) > 1e-9:
+        real = bool(fractions) and all(isinstance(f, (int, float, np.integer, np.floating)) for f in fractions)
+        if not real or not all(f > 0 for f in fractions) or abs(sum(fractions) - 1) > 1e-9:
+            total = f", sum {sum(fractions):g}" if real else ""
             raise ArgumentError(
-                f"expected positive fractions with a sum of 1; got {fractions}, sum {sum(fractions):g}. "
+                f"expected positive fractions with a sum of 1; got {brief(fractions)}{total}. "
                 "For example split(0.8, 0.2)."
             )
+        if not isinstance(salt, str):
+            raise ArgumentError(f"expected text; got salt={brief(salt)}. Any text will do.")
         path = f"{self._lineage}/{salt}"
         feeds = []
         ids = self.sample_ids
@@ -262,6 +270,7 @@ class Feed:
             feeds.append(self._derive(self._options, f"{path}:{index}", self._survey.cut(positions)))
         return tuple(feeds)
 
+    @discreet
     def replace(self, **changes: Any) -> Feed:
         """The same feed with other arguments, for example `feed.replace(shuffle=False)`.
 
@@ -270,7 +279,7 @@ class Feed:
         known = [field.name for field in fields(Options)]
         unknown = next((name for name in changes if name not in known), None)
         if unknown is not None:
-            raise ArgumentError(f"expected arguments of Feed; got {unknown!r}. {_way_out(unknown, known)}")
+            raise ArgumentError(f"expected arguments of Feed; got {brief(unknown)}. {_way_out(unknown, known)}")
         options = replace(self._options, **changes)
         if "samples" in changes or "db" in changes:
             return self._derive(options, "", None)
@@ -309,6 +318,12 @@ class Feed:
         if not hasattr(self, "_stream"):  # a traceback that shows locals may have a feed that could not be made
             return f"<Feed of {tables}>"
         return f"<Feed of {tables}: {self.sample_ids.size:,} samples, {len(self):,} batches of {options.batch_size}>"
+
+
+def _check_counts(**counts: Any) -> None:
+    for name, value in counts.items():
+        if not isinstance(value, (int, np.integer)) or value < 0:
+            raise ArgumentError(f"expected 0 or more; got {name}={brief(value)}. Count from 0.")
 
 
 def _way_out(name: str, known: Sequence[str]) -> str:

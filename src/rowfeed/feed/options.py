@@ -15,11 +15,12 @@ from rowfeed.feed.samples import SamplesLike
 from rowfeed.layouts.arguments import checked_choice
 from rowfeed.layouts.base import Layout
 from rowfeed.layouts.structure import Layouts, Structure
+from rowfeed.messages import brief
 from rowfeed.plan.order import LastBatch
 from rowfeed.reading.batches import Transform
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Options:
     """The arguments of `rowfeed.Feed`; see there.
 
@@ -42,20 +43,22 @@ class Options:
 
     def __post_init__(self) -> None:
         if not isinstance(self.db, Database):
-            raise ArgumentError(f"expected a Database; got db={self.db!r}. Pass what rowfeed.connect(url) returns.")
+            raise ArgumentError(
+                f"expected a Database; got db={brief(self.db)}. Pass what rowfeed.connect(url) returns."
+            )
         for name in ("batch_size", "memory_bytes", "connections"):
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-                raise ArgumentError(f"expected a positive integer; got {name}={value!r}. Pass 1 or more.")
+                raise ArgumentError(f"expected a positive integer; got {name}={brief(value)}. Pass 1 or more.")
             object.__setattr__(self, name, int(value))
         if not isinstance(self.seed, (int, np.integer)) or isinstance(self.seed, bool):
-            raise ArgumentError(f"expected an integer; got seed={self.seed!r}. Any integer will do.")
+            raise ArgumentError(f"expected an integer; got seed={brief(self.seed)}. Any integer will do.")
         object.__setattr__(self, "seed", int(self.seed))
         if not isinstance(self.shuffle, bool):
-            raise ArgumentError(f"expected True or False; got shuffle={self.shuffle!r}.")
+            raise ArgumentError(f"expected True or False; got shuffle={brief(self.shuffle)}.")
         checked_choice("last_batch", self.last_batch, ("keep", "drop", "pad"))
         if self.transform is not None and not callable(self.transform):
-            raise ArgumentError(f"expected a function (batch, rng) -> batch; got transform={self.transform!r}.")
+            raise ArgumentError(f"expected a function (batch, rng) -> batch; got transform={brief(self.transform)}.")
         if self.y is None and self.sample_weight is not None:
             raise ArgumentError("expected a y for sample_weight to weigh; got y=None. Pass y, or leave the weight out.")
         if self.y is None and self.last_batch == "pad":
@@ -68,7 +71,7 @@ class Options:
             optional = name != "x" and place is None
             if not optional and not (layouts and all(isinstance(layout, Layout) for layout in layouts)):
                 raise ArgumentError(
-                    f"expected a layout or a dict of layouts; got {name}={place!r}. Pass a Grid or Columns."
+                    f"expected a layout or a dict of layouts; got {name}={brief(place)}. Pass a Grid or Columns."
                 )
 
     @property

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from rowfeed.errors import ArgumentError
+from rowfeed.messages import brief, discreetly_made, may_hold_secret
 from rowfeed.request.source import Source, TableLike, Where
 from rowfeed.values.given_ids import GivenIds
 
 
+@discreetly_made
 @dataclass(frozen=True, eq=False)
 class Samples:
     """The sample ids in a column of another table, so that samples without rows are known too.
@@ -31,6 +34,10 @@ class Samples:
     source: Source = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.column, str) or not self.column or may_hold_secret(self.column):
+            raise ArgumentError(
+                f"expected the name of a column; got column={brief(self.column)}. Name the column with the ids."
+            )
         object.__setattr__(self, "source", Source(self.table, self.where))
 
 

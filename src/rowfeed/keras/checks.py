@@ -10,6 +10,7 @@ import numpy as np
 from rowfeed.errors import ArgumentError
 from rowfeed.keras.batches import jax_narrows, named_places, refuse_dates, way_out
 from rowfeed.keras.internals import needs_targets
+from rowfeed.messages import brief
 from rowfeed.reading.stream import Stream
 
 
@@ -54,7 +55,7 @@ def check_validation(data: Any) -> None:
     """Check that validation data are no plain feed: Keras would refuse it after the first epoch."""
     if hasattr(data, "to_keras"):
         raise ArgumentError(
-            f"expected a Keras dataset; got validation_data={data!r}. Pass validation_data=feed.to_keras()."
+            f"expected a Keras dataset; got validation_data={brief(data)}. Pass validation_data=feed.to_keras()."
         )
 
 

@@ -26,6 +26,7 @@ from rowfeed.keras.internals import (
 from rowfeed.keras.reader import Reader
 from rowfeed.keras.use import Use
 from rowfeed.layouts.structure import Batch
+from rowfeed.messages import brief
 from rowfeed.reading.stream import Stream
 
 
@@ -204,6 +205,6 @@ class KerasFeed(keras.utils.PyDataset):
 
 def _refuse_workers(name: str, value: object) -> None:
     raise ArgumentError(
-        f"expected one worker of Keras', since batches are read in turn; got {name}={value!r}. rowfeed's own threads "
-        "read ahead: pass connections= to Feed for more of them."
+        f"expected one worker of Keras', since batches are read in turn; got {name}={brief(value)}. rowfeed's own "
+        "threads read ahead: pass connections= to Feed for more of them."
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from rowfeed.errors import ArgumentError, DataError
 from rowfeed.layouts.base import Array
+from rowfeed.messages import brief, may_hold_secret
 from rowfeed.values.dates import NAMES, NOUNS, converted, is_date, unit_of
 from rowfeed.values.kinds import from_objects
 from rowfeed.values.numbers import unchanged
@@ -32,18 +33,18 @@ def checked_dtype(dtype: Any, dates: bool = False) -> np.dtype[Any]:
     if is_date(result):
         if not dates:
             raise ArgumentError(
-                f"expected a boolean, integer or float dtype, as a grid is of numbers; got dtype={dtype!r}. "
+                f"expected a boolean, integer or float dtype, as a grid is of numbers; got dtype={brief(dtype)}. "
                 "Read dates with Columns, or CAST them to numbers in a selectable."
             )
         if unit_of(result) is None:
             name = NAMES[result.kind]
             raise ArgumentError(
-                f'expected {name} in one of the units D, h, m, s, ms, us; got dtype={dtype!r}. Use "{name}[us]".'
+                f'expected {name} in one of the units D, h, m, s, ms, us; got dtype={brief(dtype)}. Use "{name}[us]".'
             )
         return result
     if result.kind not in "biuf" or result.itemsize > 8:
         raise ArgumentError(
-            f'expected a boolean, integer or float dtype of at most 8 bytes; got dtype={dtype!r}. Use "float32".'
+            f'expected a boolean, integer or float dtype of at most 8 bytes; got dtype={brief(dtype)}. Use "float32".'
         )
     return result
 
@@ -51,7 +52,7 @@ def checked_dtype(dtype: Any, dates: bool = False) -> np.dtype[Any]:
 def checked_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """Raise ArgumentError unless the value is one of the choices."""
     if value not in choices:
-        raise ArgumentError(f"expected one of {', '.join(choices)}; got {name}={value!r}. Choose one of them.")
+        raise ArgumentError(f"expected one of {', '.join(choices)}; got {name}={brief(value)}. Choose one of them.")
 
 
 def checked_names(name: str, value: str | Sequence[str]) -> tuple[str, ...]:
@@ -61,9 +62,10 @@ def checked_names(name: str, value: str | Sequence[str]) -> tuple[str, ...]:
         ArgumentError: There is none, one is not text, or one is named twice.
     """
     names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else (None,)
-    if not names or not all(isinstance(n, str) and n for n in names) or len(set(names)) < len(names):
+    right = bool(names) and all(isinstance(n, str) and n and not may_hold_secret(n) for n in names)
+    if not right or len(set(names)) < len(names):
         raise ArgumentError(
-            f"expected a column name or a list of distinct ones; got {name}={value!r}. Name the columns to read."
+            f"expected a column name or a list of distinct ones; got {name}={brief(value)}. Name the columns to read."
         )
     return names
 
@@ -112,8 +114,8 @@ def checked_date_fill(fill: Any, dtype: np.dtype[Any], needed: bool) -> Any:
         held = False
     if not held:
         raise ArgumentError(
-            f'expected {NOUNS[dtype.kind]} that {dtype.name} holds, or "NaT", with null="fill"; got fill={fill!r}. '
-            f'Pass fill=numpy.{name}(…) or fill="NaT".'
+            f'expected {NOUNS[dtype.kind]} that {dtype.name} holds, or "NaT", with null="fill"; got '
+            f'fill={brief(fill)}. Pass fill=numpy.{name}(…) or fill="NaT".'
         )
     return result
 
@@ -129,6 +131,6 @@ def checked_fill(fill: Any, dtype: np.dtype[Any]) -> float:
         from_objects([value], dtype, lambda _: "fill")
     except DataError as error:
         raise ArgumentError(
-            f"expected a fill that {dtype} can hold; got fill={fill!r}. Change fill or dtype."
+            f"expected a fill that {dtype} can hold; got fill={brief(fill)}. Change fill or dtype."
         ) from error
     return float(value) if isinstance(value, float) or dtype.kind == "f" else int(value)

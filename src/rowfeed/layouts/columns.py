@@ -19,6 +19,7 @@ from rowfeed.layouts.arguments import (
     unchanged_array,
 )
 from rowfeed.layouts.base import Array, Layout, filled, put
+from rowfeed.messages import discreetly_made
 from rowfeed.request.catalogue import Catalogue
 from rowfeed.request.request import ColumnData
 from rowfeed.request.selection import Selection, Value
@@ -26,6 +27,7 @@ from rowfeed.request.source import Source, TableLike, Where
 from rowfeed.values.dates import is_date
 
 
+@discreetly_made
 @dataclass(frozen=True, eq=False)
 class Columns(Layout):
     """A number or a vector per sample, read from one row per sample: labels, features, weights.

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from rowfeed.errors import ArgumentError, DataError
 from rowfeed.layouts.arguments import checked_choice, checked_dtype, checked_fill, checked_names, unchanged_array
 from rowfeed.layouts.base import Array, Layout, filled, put
+from rowfeed.messages import brief, discreetly_made
 from rowfeed.request.catalogue import Catalogue
 from rowfeed.request.request import ColumnData
 from rowfeed.request.selection import Axis, Selection, Value
@@ -23,6 +24,7 @@ UNLOAD_CELLS = 4_000_000
 """Cells in one chunk of `unload`."""
 
 
+@discreetly_made
 @dataclass(frozen=True, eq=False)
 class Grid(Layout):
     """A dense array per sample, read from one row per cell that is not `fill`.
@@ -82,19 +84,19 @@ class Grid(Layout):
         shape = (self.shape,) if isinstance(self.shape, (int, np.integer)) else tuple(self.shape)
         if not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in shape):
             raise ArgumentError(
-                f"expected a positive whole number of cells along each axis; got shape={self.shape!r}. Fix shape."
+                f"expected a positive whole number of cells along each axis; got shape={brief(self.shape)}. Fix shape."
             )
         if len(shape) != len(self.axes) or not 1 <= len(shape) <= 8:
             raise ArgumentError(
-                f"expected as many axes as shape has sides, 1 to 8; got axes={tuple(self.axes)!r} and "
-                f"shape={shape!r}. Name one coordinate column per side."
+                f"expected as many axes as shape has sides, 1 to 8; got axes={brief(tuple(self.axes))} and "
+                f"shape={brief(shape)}. Name one coordinate column per side."
             )
         fix("shape", tuple(int(n) for n in shape))
         fix("dtype", checked_dtype(self.dtype))
         if prod(shape) * len(self.values) * self.dtype.itemsize >= 2**62:
             raise ArgumentError(
-                f"expected a shape whose cells can be counted in 62 bits; got shape={shape!r}, {prod(shape):,} cells. "
-                "Restrict the axes with where=, or bin them in a selectable."
+                f"expected a shape whose cells can be counted in 62 bits; got shape={brief(shape)}, {prod(shape):,} "
+                "cells. Restrict the axes with where=, or bin them in a selectable."
             )
         fix("sample_shape", self.shape if isinstance(self.value, str) else (*self.shape, len(self.values)))
         fix("fill", checked_fill(self.fill, self.dtype))

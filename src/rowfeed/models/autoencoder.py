@@ -14,6 +14,7 @@ from keras import layers, ops
 
 from rowfeed.errors import ArgumentError, DataError
 from rowfeed.layouts.base import Array
+from rowfeed.messages import brief
 
 _FLOAT32 = np.finfo(np.float32)
 
@@ -104,8 +105,8 @@ class DenoisingAutoencoder(keras.Model):  # type: ignore[misc, unused-ignore]
         if self.value_range:
             if (mean, scale) != (0.0, 1.0):
                 raise ArgumentError(
-                    f"expected either value_range or mean and scale; got value_range={value_range!r} with "
-                    f"mean={mean!r}, scale={scale!r}. Leave value_range out for an unbounded output."
+                    f"expected either value_range or mean and scale; got value_range={brief(value_range)} with "
+                    f"mean={brief(mean)}, scale={brief(scale)}. Leave value_range out for an unbounded output."
                 )
             mean, scale = self.value_range[0], self.value_range[1] - self.value_range[0]
         self.seed = seed
@@ -155,7 +156,7 @@ class DenoisingAutoencoder(keras.Model):  # type: ignore[misc, unused-ignore]
         def corrupt(x: Any, rng: np.random.Generator) -> Array:
             if not isinstance(rng, np.random.Generator):
                 raise ArgumentError(
-                    f"expected a numpy.random.Generator; got rng={rng!r}. Pass numpy.random.default_rng(0)."
+                    f"expected a numpy.random.Generator; got rng={brief(rng)}. Pass numpy.random.default_rng(0)."
                 )
             return np.asarray(x + deviation * rng.standard_normal(np.shape(x)), dtype=np.float32)
 
@@ -181,7 +182,7 @@ class DenoisingAutoencoder(keras.Model):  # type: ignore[misc, unused-ignore]
         """
         if self.value_range:
             raise ArgumentError(
-                f"expected a model without value_range for adapt; got value_range={self.value_range!r}. "
+                f"expected a model without value_range for adapt; got value_range={brief(self.value_range)}. "
                 "Leave adapt out (the range is the scaling), or leave value_range out."
             )
         count, mean, squares = 0, 0.0, 0.0
@@ -262,7 +263,7 @@ def _shape(shape: Sequence[int]) -> tuple[int, ...]:
     if not whole or len(shape) not in (2, 3):
         raise ArgumentError(
             "expected (height, width) or (height, width, channels), each a whole number of 1 or more; "
-            f"got shape={shape!r}. Name the axes of one sample, without the batch."
+            f"got shape={brief(shape)}. Name the axes of one sample, without the batch."
         )
     return tuple(int(side) for side in shape)
 
@@ -270,12 +271,12 @@ def _shape(shape: Sequence[int]) -> tuple[int, ...]:
 def _value_range(value_range: Sequence[float]) -> tuple[float, float]:
     if not isinstance(value_range, tuple | list) or len(value_range) != 2:
         raise ArgumentError(
-            f"expected two numbers (lo, hi); got value_range={value_range!r}. Pass both, or None for no bounds."
+            f"expected two numbers (lo, hi); got value_range={brief(value_range)}. Pass both, or None for no bounds."
         )
     low, high = (_number("value_range", value) for value in value_range)
     if np.float32(low) >= np.float32(high):
         raise ArgumentError(
-            f"expected lo below hi, as float32 too; got value_range={value_range!r}. "
+            f"expected lo below hi, as float32 too; got value_range={brief(value_range)}. "
             "Pass the lowest and the highest value there can be."
         )
     return low, high
@@ -288,7 +289,7 @@ def _mean_and_scale(mean: float, scale: float) -> tuple[float, float]:
 def _number(name: str, value: float, least: float = -float(_FLOAT32.max)) -> float:
     if not _is_a(Real, value) or not least <= value <= _FLOAT32.max:
         raise ArgumentError(
-            f"expected a number from {least:.4g} to {_FLOAT32.max:.4g}; got {name}={value!r}. "
+            f"expected a number from {least:.4g} to {_FLOAT32.max:.4g}; got {name}={brief(value)}. "
             "Pass a finite int or float in this range."
         )
     return float(value)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rowfeed.errors import DataError
+from rowfeed.messages import brief
 from rowfeed.request.request import Request
 from rowfeed.request.selection import Axis, Indexes, Selection, index_dtype
 
@@ -77,7 +78,7 @@ def coordinates(
             raise DataError(f'{axis.name} must be an integer; got NULL at {at}{fix}. Fix the row, or pass null="drop".')
         if not _is_whole(value):
             raise DataError(
-                f"{axis.name} must be an integer; got {value!r} at {at}. Fix the row, or CAST it in a selectable."
+                f"{axis.name} must be an integer; got {brief(value)} at {at}. Fix the row, or CAST it in a selectable."
             )
         if not 0 <= value < axis.size:
             raise DataError(

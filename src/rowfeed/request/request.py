@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rowfeed.messages import LONGEST_ID, brief
 from rowfeed.request.selection import Indexes, Selection, index_dtype
 from rowfeed.values.ids import Ids
 
@@ -50,7 +51,7 @@ class Request:
     def at(self, column: str, sample: int) -> str:
         """The place of a fault, for a message: `USER_MATRIX.x, user_id=12`; `sample` is an index into `ids`."""
         name = self.ids[sample : sample + 1].tolist()[0]
-        return f"{self.selection.source.label}.{column}, {self.selection.sample}={name!r}"
+        return f"{self.selection.source.label}.{column}, {self.selection.sample}={brief(name, LONGEST_ID)}"
 
     def positions(self, found: npt.NDArray[np.integer], first: int = 0) -> Indexes:
         """The indexes into `ids` of rows' integer ids, all of which were requested.

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.visitors import replacement_traverse
 
 from rowfeed.errors import ArgumentError
+from rowfeed.messages import brief, is_url, may_hold_secret
 
 TableLike: TypeAlias = "str | sa.FromClause | sa.Select[Any]"
 
@@ -33,16 +34,17 @@ class Source:
 
     def __post_init__(self) -> None:
         if isinstance(self.table, str):
-            if not all(self.table.split(".", 1)):
-                raise ArgumentError(f"expected a table name; got table={self.table!r}. Name the table to read.")
+            if may_hold_secret(self.table) or not all(self.table.split(".", 1)):
+                raise ArgumentError(f"expected a table name; got table={brief(self.table)}. Name the table to read.")
         elif not isinstance(self.table, (sa.FromClause, sa.Select)):
             raise ArgumentError(
-                f"expected a table name or a SQLAlchemy selectable; got table={self.table!r}. Pass a str, "
+                f"expected a table name or a SQLAlchemy selectable; got table={brief(self.table)}. Pass a str, "
                 "sqlalchemy.Table or sqlalchemy.select(...)."
             )
-        if self.where is not None and not isinstance(self.where, (str, sa.ColumnElement)):
+        text = isinstance(self.where, str) and not is_url(self.where)
+        if self.where is not None and not text and not isinstance(self.where, sa.ColumnElement):
             raise ArgumentError(
-                f"expected SQL text or a SQLAlchemy expression; got where={self.where!r}. "
+                f"expected SQL text or a SQLAlchemy expression; got where={brief(self.where)}. "
                 'For example where="value > 0".'
             )
 
@@ -79,7 +81,7 @@ class Source:
         missing = [name for name in columns.values() if name not in selectable.c]
         if missing:
             raise ArgumentError(
-                f"expected a selectable with a column {missing[0]!r}; got columns {list(selectable.c.keys())}. "
+                f"expected a selectable with a column {brief(missing[0])}; got columns {list(selectable.c.keys())}. "
                 "Select it, or name another."
             )
         # NullType: values come as the driver gives them, without SQLAlchemy's conversion for a declared type.

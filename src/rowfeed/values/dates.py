@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rowfeed.errors import DataError
+from rowfeed.messages import brief
 
 MICROSECONDS = {"D": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
 """The units and their lengths."""
@@ -70,7 +71,7 @@ def from_objects(objects: Sequence[Any], dtype: np.dtype[Any], locate: Callable[
             advice = f'Pass dtype="{NAMES[dtype.kind]}[{fine}]"' if fine else "CAST the column in a selectable"
             noun = NOUNS[dtype.kind]
             raise DataError(
-                f"expected {noun} that {dtype.name} holds exactly; got {_shown(value)} at {locate(index)}. "
+                f"expected {noun} that {dtype.name} holds exactly; got {brief(value)} at {locate(index)}. "
                 f"{advice}, or fix the row."
             )
         result[index] = np.array(ticks, np.int64).view(result.dtype)
@@ -202,9 +203,4 @@ def _no_date(value: Any, kind: str, place: str) -> str:
         way = f'Pass dtype="{dtype_for(value)}"'
     else:
         way = 'Pass a numeric dtype such as "float64"' if number else "Fix the row, leave it out with where="
-    return f"expected {NOUNS[kind]}; got {_shown(value)} at {place}. {way}, or CAST the column in a selectable."
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return f"expected {NOUNS[kind]}; got {brief(value)} at {place}. {way}, or CAST the column in a selectable."

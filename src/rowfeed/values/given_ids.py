@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rowfeed.errors import ArgumentError
+from rowfeed.messages import brief
 from rowfeed.values.ids import IdKind, Ids, ids_from_objects, sort_ids
 
 GivenIds: TypeAlias = "Sequence[int] | Sequence[str] | Sequence[UUID] | Sequence[bytes] | npt.NDArray[Any]"
@@ -33,7 +34,9 @@ def given_ids(samples: Sequence[Any] | npt.NDArray[Any]) -> tuple[IdKind, Ids]:
     if hasattr(samples, "__array__"):  # a pandas or polars column, an array of a framework
         samples = np.asarray(samples)
     if not (samples.ndim == 1 if isinstance(samples, np.ndarray) else _is_flat(samples)):
-        raise ArgumentError(f"expected a sequence of sample ids; got samples={samples!r}. Pass a list or a 1-d array.")
+        raise ArgumentError(
+            f"expected a sequence of sample ids; got samples={brief(samples)}. Pass a list or a 1-d array."
+        )
     if isinstance(samples, np.ndarray) and samples.dtype.kind in "iu" and samples.dtype != np.uint64:
         kind, ids = IdKind.INTEGERS, samples.astype(np.int64)
     else:
@@ -44,7 +47,7 @@ def given_ids(samples: Sequence[Any] | npt.NDArray[Any]) -> tuple[IdKind, Ids]:
     ordered = sort_ids(ids)
     if ordered.size < ids.size:
         twice = Counter(ids.tolist()).most_common(1)[0][0]
-        raise ArgumentError(f"expected each sample id once; got {twice!r} twice in samples. Pass each id once.")
+        raise ArgumentError(f"expected each sample id once; got {brief(twice)} twice in samples. Pass each id once.")
     return kind, ordered
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rowfeed.errors import DataError, SchemaError
+from rowfeed.messages import brief
 
 Ids: TypeAlias = npt.NDArray[Any]
 """Sample ids: ascending int64 or uint64, or text (numpy StringDType) in the order of code points: that of its UTF-8."""
@@ -68,7 +69,7 @@ def ids_from_objects(objects: Sequence[Any], table: str, column: str) -> tuple[I
     odd = next((value for value, other in zip(objects, kinds, strict=True) if other is None or other != kind), None)
     if kind is None or odd is not None:
         raise SchemaError(
-            f"expected sample ids that are all integers or all text, all UUIDs or all bytes; got {odd!r} at {at}. "
+            f"expected sample ids that are all integers or all text, all UUIDs or all bytes; got {brief(odd)} at {at}. "
             "Name another column, or CAST it in a selectable."
         )
     if kind is IdKind.INTEGERS:
@@ -138,7 +139,7 @@ def check_kind(ids: Ids, given: IdKind, kind: IdKind, table: str, column: str) -
     numbers = IdKind.INTEGERS in (given, kind)
     if numbers or (given is IdKind.BYTES and kind is IdKind.TEXT):
         raise SchemaError(
-            f"expected sample ids that are {kind.value}, as in {at}; got {given.value}, such as {first!r}. "
+            f"expected sample ids that are {kind.value}, as in {at}; got {given.value}, such as {brief(first)}. "
             "Pass ids of the same type, or CAST the column in a selectable."
         )
     if kind in FORMS:

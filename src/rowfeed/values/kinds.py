@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rowfeed.errors import DataError
+from rowfeed.messages import brief
 from rowfeed.values import dates, numbers
 from rowfeed.values.ids import TEXT
-from rowfeed.values.numbers import Locate, brief
+from rowfeed.values.numbers import Locate
 
 
 class ValueKind(Enum):

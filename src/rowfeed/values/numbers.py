@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rowfeed.errors import DataError
+from rowfeed.messages import brief
 from rowfeed.values import dates
 
 Locate = Callable[[int], str]
@@ -183,9 +184,3 @@ def _holds(name: str, value: Any) -> bool:
         except (OverflowError, ValueError):
             return False
     return bool(held == value) or (name == "float64" and not isinstance(value, int) and math.isfinite(held))
-
-
-def brief(value: Any) -> str:
-    """A value for messages; a long one is cut."""
-    text = str(value) if isinstance(value, Decimal) else repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."

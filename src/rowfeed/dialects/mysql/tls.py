@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rowfeed.errors import ArgumentError
+from rowfeed.messages import brief
 
 VERIFY_CERT, VERIFY_IDENTITY, DISABLED = "ssl_verify_cert", "ssl_verify_identity", "ssl_disabled"
 CHECK_HOSTNAME = "ssl_check_hostname"
@@ -78,5 +79,5 @@ class Refusal:
 def _flag(url: sa.URL, name: str) -> bool:
     value = str(url.query.get(name, "false"))
     if value.lower() not in TRUE + FALSE:
-        raise ArgumentError(f"expected true or false; got {name}={value!r} in the URL. Write {name}=true.")
+        raise ArgumentError(f"expected true or false; got {name}={brief(value)} in the URL. Write {name}=true.")
     return value.lower() in TRUE
