@@ -32,7 +32,8 @@ class Address:
         throttle: The limit that all feeds of this server keep within together.
         max_scanned_rows: Rows that an epoch may scan in tables without an index; None: any number.
         engine: The user's own Engine, if one was given; its way of connecting is used.
-        engines: The Engines of SQLAlchemy, by whether they only read. They hold no connection here, only facts about
+        engines: The Engines of SQLAlchemy, by whether they only read, and the generation of this process: a lock in an
+            Engine may have been taken when a child was forked. They hold no connection here, only facts about
             the server and compiled statements.
     """
 
@@ -44,7 +45,7 @@ class Address:
     throttle: Throttle = field(default_factory=Throttle)
     max_scanned_rows: int | None = DEFAULT_MAX_SCANNED_ROWS
     engine: UsersEngine | None = field(default=None, compare=False)
-    engines: dict[bool, sa.Engine] = field(default_factory=dict, compare=False)
+    engines: dict[tuple[bool, int], sa.Engine] = field(default_factory=dict, compare=False)
 
     @property
     def label(self) -> str:

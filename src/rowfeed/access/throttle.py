@@ -12,10 +12,11 @@ The time that a connection waits for training or for memory counts towards the c
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from rowfeed.access.forks import short_lock
 
 Clock = Callable[[], float]
 
@@ -40,13 +41,12 @@ class Lane:
 
     def __init__(self, seconds_of: Callable[[Cost], float], clock: Clock) -> None:
         self._seconds_of, self._clock = seconds_of, clock
-        self._lock = threading.Lock()
         self._ready = -math.inf
 
     @property
     def ready(self) -> float:
         """The earliest time for the next request, by the clock."""
-        with self._lock:
+        with short_lock:
             return self._ready
 
     def pause_s(self) -> float:
@@ -55,7 +55,7 @@ class Lane:
 
     def spend(self, cost: Cost) -> None:
         """Count a request that was made."""
-        with self._lock:
+        with short_lock:
             self._ready = max(self._ready, cost.began) + self._seconds_of(cost)
 
 
@@ -72,7 +72,6 @@ class Throttle:
 
     def __init__(self, limit: float | None = None, clock: Clock = time.perf_counter) -> None:
         self._limit, self._clock = limit, clock
-        self._lock = threading.Lock()
         self._idle: list[Lane] = []
         self._shared = Lane(self._seconds_of, clock)
 
@@ -104,7 +103,7 @@ class Throttle:
         """The lane for a new connection."""
         if self._limit is None or self._limit > 1:
             return self._shared
-        with self._lock:
+        with short_lock:
             if not self._idle:
                 return Lane(self._seconds_of, self._clock)
             latest = max(self._idle, key=lambda lane: lane.ready)
@@ -114,5 +113,5 @@ class Throttle:
     def leave(self, lane: Lane) -> None:
         """Take back the lane of a connection that ends."""
         if lane is not self._shared:
-            with self._lock:
+            with short_lock:
                 self._idle.append(lane)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.util import memoized_property
 
 from rowfeed.dialects.gate import Gate
 from rowfeed.errors import SchemaError
@@ -18,7 +18,7 @@ from rowfeed.request.source import Source
 class Reflection(Gate):
     """A catalogue by SQLAlchemy's reflection; an engine's session overrides it if its own catalogue tells more."""
 
-    @cached_property
+    @memoized_property
     def _indexes(self) -> dict[tuple[str | None, str], set[str]]:
         """The results of `indexed` so far: the columns that an index of a table starts with."""
         return {}

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from rowfeed.access import forks
 from rowfeed.access.address import Address
 from rowfeed.access.failures import Advice, Failure, Translation
 from rowfeed.access.passwords import hide
@@ -131,8 +132,9 @@ class Session(Writing, Reflection):
     @classmethod
     def _kept_engine(cls, address: Address, read_only: bool) -> sa.Engine:
         """The SQLAlchemy Engine of the last session, which knows the server already; or a new one."""
-        if read_only not in address.engines:
-            engine = address.engines[read_only] = cls._engine(address, read_only=read_only)
+        key = read_only, forks.generation
+        if key not in address.engines:
+            engine = address.engines[key] = cls._engine(address, read_only=read_only)
 
             _close_quietly(engine.dialect)
 
@@ -151,7 +153,7 @@ class Session(Writing, Reflection):
                     hide(error, url)
                     raise sa.exc.DBAPIError("", None, error) from error
 
-        return address.engines[read_only]
+        return address.engines[key]
 
     @classmethod
     def _engine(cls, address: Address, *, read_only: bool) -> sa.Engine:

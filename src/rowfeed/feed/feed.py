@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from rowfeed.access.forks import short_lock
 from rowfeed.database.database import Database, connect
 from rowfeed.errors import ArgumentError
 from rowfeed.feed.options import Options
@@ -23,10 +24,11 @@ from rowfeed.layouts.structure import Batch, Layouts
 from rowfeed.messages import brief, discreet
 from rowfeed.plan.order import LastBatch, Plan, choose_window, largest_window
 from rowfeed.plan.split import hash_ids, parts
-from rowfeed.reading.batches import Batches, Transform
+from rowfeed.reading.batches import Batches
 from rowfeed.reading.sizes import RequestSize, ScanSize
 from rowfeed.reading.stats import Counters, Stats
 from rowfeed.reading.stream import Stream
+from rowfeed.reading.transform import Transform
 from rowfeed.reading.window import Read
 from rowfeed.values.ids import Ids
 
@@ -180,8 +182,9 @@ class Feed:
 
     def __iter__(self) -> Batches:
         """The next epoch: the first call gives epoch 0, the second call epoch 1."""
-        epoch = self._epochs_begun
-        self._epochs_begun += 1
+        with short_lock:
+            epoch = self._epochs_begun
+            self._epochs_begun += 1
         return self.batches(epoch)
 
     @discreet

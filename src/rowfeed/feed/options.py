@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
+from sqlalchemy.util import memoized_property
 
 from rowfeed.access.address import Address
 from rowfeed.database.database import Database
@@ -17,7 +17,7 @@ from rowfeed.layouts.base import Layout
 from rowfeed.layouts.structure import Layouts, Structure
 from rowfeed.messages import brief
 from rowfeed.plan.order import LastBatch
-from rowfeed.reading.batches import Transform
+from rowfeed.reading.transform import Transform
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,7 +79,7 @@ class Options:
         """The address of the server."""
         return self.db._address
 
-    @cached_property
+    @memoized_property
     def structure(self) -> Structure:
         """The places of the layouts in a batch."""
         given = (place for place in (self.x, self.y, self.sample_weight) if place is not None)

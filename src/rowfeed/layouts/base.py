@@ -7,12 +7,12 @@ import math
 import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from functools import cached_property
 from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from sqlalchemy.util import memoized_property
 
 from rowfeed.request.catalogue import Catalogue
 from rowfeed.request.request import ColumnData
@@ -67,7 +67,7 @@ class Layout(abc.ABC):
     def __hash__(self) -> int:
         return hash((self._words, self.source))
 
-    @cached_property
+    @memoized_property
     def _words(self) -> tuple[str, ...]:
         """Its class and its arguments, as text: 0.0 differs from -0.0, and NaN equals NaN."""
         given = (field.name for field in fields(self) if field.init and field.name not in ("table", "where"))  # type: ignore[arg-type]

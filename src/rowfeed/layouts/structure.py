@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypeAlias
+
+from sqlalchemy.util import memoized_property
 
 from rowfeed.layouts.base import Array, Layout
 
@@ -34,7 +35,7 @@ class Structure:
         """The layout of each place."""
         return [layout for place in self.places for layout in _layouts(place)]
 
-    @cached_property
+    @memoized_property
     def layouts(self) -> list[Layout]:
         """The different layouts, each once, in the order of their first places."""
         return list(dict.fromkeys(self.all_layouts))
@@ -44,7 +45,7 @@ class Structure:
         """Bytes of one sample in all different layouts."""
         return sum(layout.sample_bytes for layout in self.layouts)
 
-    @cached_property
+    @memoized_property
     def _numbers(self) -> list[int | dict[str, int]]:
         """The places. Each has the number of its layout in `layouts`."""
         number = {layout: index for index, layout in enumerate(self.layouts)}

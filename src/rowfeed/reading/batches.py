@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
 
 import numpy as np
 
+from rowfeed.access import forks
 from rowfeed.layouts.base import Array, Layout
 from rowfeed.layouts.structure import Batch, Structure
 from rowfeed.plan.order import Plan, stream_key
 from rowfeed.reading.prefetch import Prefetcher
 from rowfeed.reading.presence import refuse_barren
 from rowfeed.reading.stats import Counters
+from rowfeed.reading.transform import Transform, transformed
 from rowfeed.reading.window import Window
 from rowfeed.request.selection import Selection
-
-Transform: TypeAlias = Callable[[Batch, np.random.Generator], Batch]
-
 
 COUNTED = 64
 """Batches that are counted at one time; the last batch of a window ends such a group. Timing and counting each batch
@@ -42,7 +42,8 @@ class _Open:
 class Batches(Iterator[Batch]):
     """The batches of one epoch, in order. Closing or deleting it ends its threads and connections.
 
-    Every array belongs to its receiver: nothing else holds it, and nothing changes it later.
+    Every array belongs to its receiver: nothing else holds it, and nothing changes it later. Several threads may take
+    batches: each batch goes to one of them. A process that was forked meanwhile may not.
 
     Args:
         windows: The windows of the epoch, from the one with batch `start` on; with `step` also those of the following
@@ -76,43 +77,30 @@ class Batches(Iterator[Batch]):
         self._size, self._pads = plan.batch_size, plan.last_batch == "pad"
         self._window: _Open | None = None
         self._transform_s = 0.0
+        self._lock, self._generation = threading.Lock(), forks.generation
         self._selections, self._found = selections, [start > 0] * len(selections)
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Batch:
-        batch = self._batch
-        if batch >= self._length:
-            raise StopIteration
-        index = batch % self._per_window
-        window = self._window if index else None  # once: another thread may close this
-        if window is None:
-            self._release()
-            window = self._window = _Open(self._next_window(), self._size, index)
-        self._batch = batch + 1
-        if index == window.due:
-            began = time.perf_counter()
-            result = self._cut(window, index * self._size)
-            cut_s, batches = time.perf_counter() - began, window.count()
-            self._counters.add(batches=batches, cut_s=batches * cut_s)
-            if self._batch == self._length:
+        if self._generation != forks.generation:  # before the lock, which a thread of the parent may have held
+            self._windows.check_process()
+        with self._lock:
+            batch = self._batch
+            if batch >= self._length:
+                raise StopIteration
+            index = batch % self._per_window
+            window = self._window if index else None  # once: another thread may close this
+            if window is None:
                 self._release()
-                if self._step is None:
-                    self.close()
-        else:
-            result = self._cut(window, index * self._size)
-        if self._transform is not None:
-            began = time.perf_counter()
-            rng = np.random.Generator(
-                np.random.Philox(key=stream_key(self._plan.seed, self._epoch, "transform", batch))
-            )
-            result = self._transform(result, rng)
-            self._transform_s += time.perf_counter() - began
-            if window.counted == index + 1:
-                self._counters.add(transform_s=self._transform_s)
-                self._transform_s = 0.0
-        return result
+                window = self._window = _Open(self._next_window(), self._size, index)
+            self._batch = batch + 1
+            cut = self._cut_counted if index == window.due else self._cut
+            result = cut(window, index * self._size)
+        if self._transform is None:
+            return result
+        return self._transformed(self._transform, result, batch, window.counted == index + 1)
 
     @property
     def ended(self) -> bool:
@@ -159,11 +147,35 @@ class Batches(Iterator[Batch]):
                 raise
         return window
 
+    def _transformed(self, transform: Transform, cut: Batch, batch: int, counts: bool) -> Batch:
+        """A batch after the transform, whose time is added to the counters with the last batch of a counted group."""
+        began = time.perf_counter()
+        key = stream_key(self._plan.seed, self._epoch, "transform", batch)
+        result = transformed(transform, cut, np.random.Generator(np.random.Philox(key=key)), self._epoch, batch)
+        with self._lock:
+            self._transform_s += time.perf_counter() - began
+            if counts:
+                self._counters.add(transform_s=self._transform_s)
+                self._transform_s = 0.0
+        return result
+
     def _release(self) -> None:
         """Release the window's memory for later windows: only copies of it were given out."""
         window, self._window = self._window, None
         if window is not None:
             window.release()
+
+    def _cut_counted(self, window: _Open, start: int) -> Batch:
+        """The last batch of a counted group."""
+        began = time.perf_counter()
+        result = self._cut(window, start)
+        cut_s, batches = time.perf_counter() - began, window.count()
+        self._counters.add(batches=batches, cut_s=batches * cut_s)
+        if self._batch == self._length:
+            self._release()
+            if self._step is None:
+                self.close()
+        return result
 
     def _cut(self, window: _Open, start: int) -> Batch:
         size, arrays = self._size, window.arrays

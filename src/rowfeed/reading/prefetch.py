@@ -23,7 +23,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, Protocol, Self, TypeAlias, TypeVar
 
+from rowfeed.access import forks
 from rowfeed.access.throttle import Cost, Lane, Throttle
+from rowfeed.errors import ArgumentError
 from rowfeed.reading.retrier import Retrier
 from rowfeed.reading.stats import Counters
 
@@ -70,6 +72,7 @@ class Prefetcher(Generic[J]):
         counters: Counters | None = None,
         throttle: Throttle | None = None,
     ) -> None:
+        self._generation = forks.generation
         self._work = _Work(jobs, make_retrier, connections, counters or Counters(), throttle or Throttle())
         self._finalizer = weakref.finalize(self, self._work.stop)
 
@@ -77,6 +80,7 @@ class Prefetcher(Generic[J]):
         return self
 
     def __next__(self) -> J:
+        self.check_process()
         try:
             job = self._work.next_job()
         except Exception:
@@ -86,6 +90,18 @@ class Prefetcher(Generic[J]):
             self.close()
             raise StopIteration
         return job
+
+    def check_process(self) -> None:
+        """Check that the threads are in this process.
+
+        Raises:
+            ArgumentError: It is a child of the process that has them.
+        """
+        if self._generation != forks.generation:
+            raise ArgumentError(
+                "expected the process that began this epoch; got a child that was forked since, in which its threads "
+                "and connections are not. Begin an epoch in the child: feed.batches(epoch, start)."
+            )
 
     def close(self) -> None:
         """End the threads and close their connections; a running query is interrupted."""
@@ -117,6 +133,7 @@ class _Work(Generic[J]):
         counters: Counters,
         throttle: Throttle,
     ) -> None:
+        self._generation = forks.generation
         self._counters = counters
         self._throttle = throttle
         self._jobs: Iterator[J] | None = jobs
@@ -172,6 +189,9 @@ class _Work(Generic[J]):
 
     def stop(self) -> None:
         """End all threads. The garbage collector may call this on one of them; then do not wait for the others."""
+        if self._generation != forks.generation:
+            forks.leave_alone(self)
+            return
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -243,7 +263,7 @@ class _Work(Generic[J]):
         except BaseException as error:
             self._jobs = None
             self._open.append(failed := _Progress[J](None))  # type: ignore[arg-type]
-            failed.error = error
+            failed.error = _told(error)
             self._changed.notify_all()
             return None
 
@@ -273,6 +293,15 @@ class _Work(Generic[J]):
         """Note the end of a task, and take the next one before the consumer can see it."""
         with self._changed:
             progress.running -= 1
-            progress.error = progress.error or error
+            progress.error = progress.error or _told(error)
             self._changed.notify_all()
             return self._take_next()
+
+
+def _told(error: BaseException | None) -> BaseException | None:
+    """An error as the consumer gets it: one that ends an iteration would look like its regular end."""
+    if not isinstance(error, (StopIteration, GeneratorExit)):
+        return error
+    told = RuntimeError(f"reading raised {type(error).__name__}")  # as Python does for a generator
+    told.__cause__ = error
+    return told

@@ -19,6 +19,7 @@ from queue import SimpleQueue
 from typing import Any, TypeAlias, TypeVar, cast
 
 from rowfeed.access.address import Address
+from rowfeed.access.forks import calling
 from rowfeed.access.sockets import HeldSocket, opening
 from rowfeed.dialects import open_session
 from rowfeed.dialects.session import Session
@@ -51,9 +52,9 @@ class SessionThread:
         self._running: Future[Any] | None = None
         self._calls: Calls = SimpleQueue()
         self._finalizer = weakref.finalize(self, self._calls.put, None)
+        self.opened: Session | None = None
         self._thread = threading.Thread(target=_run, args=(self._calls,), name="rowfeed-session", daemon=True)
         self._thread.start()
-        self.opened: Session | None = None
         self.session = cast("Session", _Calling(self))
         """The session: each of its methods runs on the thread."""
 
@@ -127,7 +128,9 @@ class SessionThread:
 
     def _start(self, function: Callable[[], T]) -> Future[T]:
         self._running = running = Future[T]()
-        self._calls.put((running, function))
+        inside = self.opened is not None and not self.opened.remote
+        interrupt = self.opened.interrupt if self.opened is not None and inside else None
+        self._calls.put((running, partial(calling, function, interrupt)))
         return running
 
     def _end(self, running: Future[Any]) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, fields
+
+from rowfeed.access.forks import short_lock
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,6 @@ class Counters:
     """The counters of one feed. Any thread may add to them."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._values: dict[str, float] = {f.name: 0 for f in fields(Stats)}
 
     def __reduce__(self) -> tuple[type[Counters], tuple[()]]:
@@ -69,11 +69,11 @@ class Counters:
 
     def add(self, **amounts: float) -> None:
         """Add to counters, by the names of `Stats`."""
-        with self._lock:
+        with short_lock:
             for name, amount in amounts.items():
                 self._values[name] += amount
 
     def snapshot(self) -> Stats:
         """The present counters."""
-        with self._lock:
+        with short_lock:
             return Stats(**self._values)  # type: ignore[arg-type]

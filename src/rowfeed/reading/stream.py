@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from rowfeed.access.address import Address
 from rowfeed.layouts.structure import Batch, Structure
 from rowfeed.plan.order import Plan
-from rowfeed.reading.batches import Batches, Transform
+from rowfeed.reading.batches import Batches
 from rowfeed.reading.prefetch import Prefetcher
 from rowfeed.reading.retrier import Retrier
 from rowfeed.reading.stats import Counters
+from rowfeed.reading.transform import Transform
 from rowfeed.reading.window import Read, Spare, Window
 from rowfeed.values.ids import Ids
 

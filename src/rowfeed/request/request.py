@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sqlalchemy.util import memoized_property
 
 from rowfeed.messages import LONGEST_ID, brief
 from rowfeed.request.selection import Indexes, Selection, index_dtype
@@ -32,7 +32,7 @@ class Request:
     selection: Selection
     ids: Ids
 
-    @cached_property
+    @memoized_property
     def runs(self) -> tuple[Ids, Ids] | None:
         """The first and the last id of each run of neighbours, which are consecutive ids; None if the ids are text."""
         if self.ids.dtype.kind == "T":
@@ -65,7 +65,7 @@ class Request:
         low = int(self.ids[0])
         return np.asarray(self._table[found if first == low else found + (first - low)])
 
-    @cached_property
+    @memoized_property
     def _table(self) -> Indexes | None:
         """The number of each id, by its distance from the first; None if the ids lie too far apart."""
         low = int(self.ids[0])
@@ -115,7 +115,7 @@ class ColumnData:
     cell: Indexes
     values: tuple[npt.NDArray[Any], ...]
 
-    @cached_property
+    @memoized_property
     def by_sample(self) -> bool:
         """Whether the rows come in the order of their samples."""
         return bool((self.sample[1:] >= self.sample[:-1]).all())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
+from sqlalchemy.util import memoized_property
 
 from rowfeed.request.source import Source
 from rowfeed.values.ids import IdKind
@@ -86,7 +86,7 @@ class Selection:
         names = (self.sample, *(a.name for a in self.axes), *(v.name for v in self.values))
         return tuple(dict.fromkeys(names))
 
-    @cached_property
+    @memoized_property
     def subquery(self) -> sa.Subquery:
         """The rows that count, with columns `sample`, `axis0`…, `value0`….
 

@@ -22,7 +22,7 @@ from rowfeed.feed.feed import DEFAULT_MEMORY_BYTES, Feed
 from rowfeed.feed.samples import SamplesLike
 from rowfeed.layouts.base import Layout
 from rowfeed.plan.order import choose_window
-from rowfeed.reading.batches import Transform
+from rowfeed.reading.transform import Transform
 
 FIT = 0.5
 """The share of the seconds for a fit, if there is a model."""

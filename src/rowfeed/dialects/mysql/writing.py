@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
+from sqlalchemy.util import memoized_property
 
 from rowfeed.dialects import writing
 from rowfeed.dialects.mysql.server import Server
@@ -42,7 +42,7 @@ class Writing(writing.Writing):
 
     _server: Server
 
-    @cached_property
+    @memoized_property
     def _packet(self) -> int:
         """The length limit of a statement, in bytes."""
         packet = int(self._connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
+from sqlalchemy.util import memoized_property
 
 from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Axis, Indexes, Selection
@@ -176,11 +176,11 @@ class Query:
         ids: dict[str, Any] = bound_ids(request, kind, self.ranged)
         return ids if self._text or self.folding == "apart" else ids | {FIRST: int(request.ids[0])}
 
-    @cached_property
+    @memoized_property
     def _ranges(self) -> sa.TableValuedAlias:
         return ranges()
 
-    @cached_property
+    @memoized_property
     def _rows(self) -> sa.FromClause:
         """The rows of the selection, or of one range: OFFSET 0 stops PostgreSQL from joining in another way."""
         rows = self.selection.subquery
@@ -193,7 +193,7 @@ class Query:
     def _text(self) -> bool:
         return self.types["sample"] in TEXTS
 
-    @cached_property
+    @memoized_property
     def statement(self) -> sa.Select[Any]:
         """The number of rows, their places, each of their values, and the marks of NULLs if NULLs are allowed."""
         rows, kind = self._rows, self.types["sample"]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 from urllib.parse import quote
@@ -22,6 +21,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import memoized_property
 
 from rowfeed.access.address import Address
 from rowfeed.access.failures import Advice, Failure
@@ -169,7 +169,7 @@ class Session(Writing, generic.Session):
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         return objects_of(within_int64(ids), kind)
 
-    @cached_property
+    @memoized_property
     def _hides_json_each(self) -> bool:
         """Whether a table of that name hides the function."""
         query = "SELECT count(*) FROM sqlite_master WHERE lower(name) = 'json_each'"
