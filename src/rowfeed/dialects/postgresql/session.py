@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import cached_property
 from importlib.util import find_spec
 from threading import Lock
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import memoized_property
 
 from rowfeed.access.address import Address
 from rowfeed.access.failures import Advice, Failure
@@ -227,7 +227,7 @@ class Session(Writing, generic.Session):
         finally:
             self._driver.cursor_factory = before
 
-    @cached_property
+    @memoized_property
     def _binary_cursor(self) -> type[Any]:
         return cursor_class(self._sent_settings, binary=True)
 
