@@ -190,6 +190,26 @@ def test_by_number_a_dataset_is_epoch_0(url):
         data[10]
 
 
+@pytest.mark.filterwarnings("ignore:expected batches in turn")
+def test_a_dataset_of_the_users_around_it(url):
+    """A PyDataset of the user's own asks by number: each sample comes once, whatever Keras permutes."""
+
+    class Around(keras.utils.PyDataset):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def __len__(self):
+            return len(self.inner)
+
+        def __getitem__(self, index):
+            return self.inner[index]
+
+    feed, model = make_feed(url), recorder()
+    model.fit(Around(feed.to_keras()), verbose=0)
+    assert sorted(model.steps) == sorted(expected(feed, [0]))
+
+
 @pytest.mark.parametrize("options", [{}, {"batch_size": None}, {"batch_size": None, "shuffle": True}])
 def test_a_loader_of_torch_is_refused(url, options):
     """A DataLoader would have epoch 0 again and again; the message says what to write."""

@@ -117,8 +117,13 @@ def adapted_layer() -> Any:
 
 
 def in_a_torch_loader() -> bool:
-    """Whether a DataLoader of torch asks, and not Keras through one."""
-    return any(frame.f_globals.get("__name__", "").startswith("torch.utils.data") for frame in _callers())
+    """Whether a DataLoader of torch asks, and not Keras, which on torch has one of its own around its adapters."""
+    for frame in _callers():
+        if _of_keras(frame):
+            return False
+        if frame.f_globals.get("__name__", "").startswith("torch.utils.data"):
+            return True
+    return False
 
 
 def learns_shapes() -> bool:
