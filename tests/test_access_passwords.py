@@ -580,5 +580,6 @@ def test_messages():
         rowfeed.connect(f"mysql+pymysql://u:{CANARY}@h/d")
     assert str(caught.value) == (
         "expected a SQLAlchemy URL such as sqlite:///games.db or mysql+pymysql://user@host/game; got one that cannot "
-        "be parsed. Quote special characters in a password: urllib.parse.quote(password, safe='')."
+        "be parsed. Quote special characters in a password: urllib.parse.quote(password, safe=''). Or write "
+        "mysql+pymysql://u@h/d, and put it into the variable ROWFEED_PASSWORD."
     )

@@ -441,9 +441,7 @@ class TestGuest:
             rowfeed.ArgumentError, match=r"got a URL with a host, since it has two slashes\. Write three"
         ):
             rowfeed.connect("sqlite://games.db", plain_rows=plain)
-        with pytest.raises(
-            rowfeed.ArgumentError, match=r"got one without ://\. If it is the path of a file, put sqlite"
-        ):
+        with pytest.raises(rowfeed.ArgumentError, match=r"got the path of a file\. Write sqlite:///"):
             rowfeed.connect("games.db", plain_rows=plain)
 
     @pytest.mark.parametrize("uri", [False, True])

@@ -37,10 +37,11 @@ def in_its_place(url: sa.URL) -> sa.URL:
 
 def misplaced(url: sa.URL) -> bool:
     """Whether a visible part seems to contain a password: with `@` or `/` in it, `;` or `&` before it, unquoted."""
-    if "@" in (url.host or ""):
+    name = "" if url.get_backend_name() in FILES else url.database or ""
+    if any("@" in part or "?" in part for part in (url.host or "", name, *url.query)):
         return True
-    parts = [url.username or "", url.host or "", "" if url.get_backend_name() in FILES else url.database or ""]
-    return any(ASSIGNED.search(part) for part in parts) or bool(re.search(":.*@", parts[-1]))
+    parts = [url.username or "", url.host or "", name]
+    return any(ASSIGNED.search(part) for part in parts)
 
 
 def _secret_keys(url: sa.URL) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from rowfeed.access.address import DEFAULT_MAX_SCANNED_ROWS, DEFAULT_RETRY_S, DEFAULT_TIMEOUT_S, Address
-from rowfeed.access.passwords import DEFAULT_VARIABLE, PasswordFrom, in_its_place, misplaced
+from rowfeed.access.passwords import DEFAULT_VARIABLE, PasswordFrom, in_its_place
+from rowfeed.access.slips import slip, slip_of_driver
 from rowfeed.access.throttle import Throttle
 from rowfeed.access.users_engine import UsersEngine
 from rowfeed.database.write import write
@@ -107,25 +107,8 @@ def connect(
 def _parsed(url_or_engine: Any) -> sa.URL | str:
     """The URL, or the text of an error: an error raised here would show the URL to anyone who looks at locals."""
     if isinstance(url_or_engine, sa.Engine):
-        return url_or_engine.url
-    if not isinstance(url_or_engine, (str, sa.URL)):
-        return (
-            f"expected a SQLAlchemy URL or Engine; got {type(url_or_engine).__name__}. "
-            'For example rowfeed.connect("sqlite:///games.db").'
-        )
-    if "://" not in str(url_or_engine):
-        return (
-            "expected a SQLAlchemy URL such as sqlite:///games.db or mysql+pymysql://user@host/game; got one without "
-            "://. If it is the path of a file, put sqlite:/// before it."
-        )
-    with suppress(sa.exc.ArgumentError, ValueError):
-        url = sa.make_url(url_or_engine)
-        if not misplaced(url):
-            return url
-    return (
-        "expected a SQLAlchemy URL such as sqlite:///games.db or mysql+pymysql://user@host/game; "
-        "got one that cannot be parsed. Quote special characters in a password: urllib.parse.quote(password, safe='')."
-    )
+        return slip_of_driver(url_or_engine.url) or url_or_engine.url
+    return slip(url_or_engine) or sa.make_url(url_or_engine)
 
 
 def _check_seconds(name: str, value: Any) -> None:

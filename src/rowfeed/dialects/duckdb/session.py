@@ -62,11 +62,6 @@ class Session(Writing, generic.Session):
 
     @classmethod
     def refuse(cls, url: sa.URL) -> str | None:
-        if url.host:
-            return (
-                "expected a DuckDB file, duckdb:///path/to/file.duckdb; got a URL with a host, since it has two "
-                "slashes. Write three before the path."
-            )
         if url.database in (None, "", ":memory:") or str(url.database).startswith(":memory:"):
             return (
                 "expected a DuckDB file, duckdb:///path/to/file.duckdb; got a database in memory, which belongs to one "

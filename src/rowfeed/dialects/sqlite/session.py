@@ -56,11 +56,6 @@ IDS_PER_PART = 1_000_000
 PlacesAndNumbers: TypeAlias = "tuple[npt.NDArray[np.int64], list[npt.NDArray[Any]]]"
 """The places of rows, and each value column as int64 or float64."""
 
-WITH_HOST = (
-    "expected a SQLite file, sqlite:///path/to/file.db; got a URL with a host, since it has two slashes. "
-    "Write three before the path."
-)
-
 IN_MEMORY = (
     "expected a SQLite file, sqlite:///path/to/file.db; got a database in memory, which belongs to one connection. "
     "Write it to a file, for example with VACUUM INTO."
@@ -90,7 +85,7 @@ class Session(Writing, generic.Session):
     @classmethod
     def refuse(cls, url: sa.URL) -> str | None:
         if url.database in (None, "", ":memory:", "file::memory:") or url.query.get("mode") == "memory":
-            return WITH_HOST if url.host else IN_MEMORY
+            return IN_MEMORY
         return None
 
     @classmethod
