@@ -196,8 +196,8 @@ class KerasFeed(keras.utils.PyDataset):
         if last >= 0 and index not in (0, last, last + 1):
             warnings.warn(
                 f"expected batches in turn; got a question for batch {index} after batch {last}, so that a window is "
-                "read for it alone. Pass the dataset to Keras as it is, and change batches with the feed's transform; or "
-                "iterate over the feed.",
+                "read for it alone. Pass the dataset to Keras as it is, and change batches in the feed's transform; "
+                "or iterate over the feed.",
                 RuntimeWarning,
                 stacklevel=3,
             )
