@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import socket
-import struct
 import threading
 import time
 from itertools import count
@@ -567,7 +566,7 @@ def test_the_lower_limit_counts(url, theirs, ours, seconds):
 def test_the_least_limit_is_one(url):
     """The least timeout_s does not become 0, which would be no limit."""
     with rowfeed.connect(url).open() as session:
-        statement = session._server.reading(0.0009)
+        statement = session._server.reading(0.0009, session._connection.dialect)
     assert "LEAST(@@max_execution_time, 1)" in statement or "LEAST(@@max_statement_time, 0.000900)" in statement
 
 
@@ -642,32 +641,134 @@ def test_names_in_lower_case(engine):
             assert feed.arrays().tolist() == [6]
 
 
-@pytest.mark.parametrize("plugin", [b"mysql_clear_password", b"dialog"])
-def test_no_password_in_clear(plugin):
-    """A server that did not prove who it is asks for the password in clear, and does not get it."""
-    received = bytearray()
+MODES = ["ANSI", "NO_BACKSLASH_ESCAPES", "PIPES_AS_CONCAT,HIGH_NOT_PRECEDENCE", "PAD_CHAR_TO_FULL_LENGTH,REAL_AS_FLOAT"]
+MODES += ["NO_UNSIGNED_SUBTRACTION,ONLY_FULL_GROUP_BY", "IGNORE_SPACE"]
 
-    def serve(listener):
-        client, _ = listener.accept()
-        with client:
-            greeting = b"\x0a8.0.36\0" + struct.pack("<I", 7) + b"saltsalt\0" + b"\xff\xf7\xff\x02\0\xff\xdf"
-            greeting += bytes([21]) + bytes(10) + b"saltsaltsalt\0" + b"mysql_native_password\0"
-            client.sendall(struct.pack("<I", len(greeting))[:3] + b"\0" + greeting)
-            client.recv(4096)
-            switch = b"\xfe" + plugin + b"\0" + (b"\x04Password: " if plugin == b"dialog" else b"")
-            client.sendall(struct.pack("<I", len(switch))[:3] + b"\x02" + switch)
-            while data := client.recv(4096):
-                received.extend(data)
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
-        thread.start()
-        port = listener.getsockname()[1]
-        db = rowfeed.connect(f"mysql+pymysql://me:c4nary@127.0.0.1:{port}/d?ssl_disabled=true", retry_s=0)
-        with pytest.raises(rowfeed.DatabaseError, match="prove who it is before it gets a password in clear; got"):
-            db.open()
-        thread.join(10)
-    assert b"c4nary" not in received
+def commanded(url, command):
+    """The URL of sessions that begin with a command."""
+    return url.update_query_dict({"init_command": command})
+
+
+@pytest.mark.parametrize("mode", [*MODES, "ORACLE,EMPTY_STRING_IS_NULL"])
+@pytest.mark.parametrize("plain", [False, True])
+def test_no_mode_of_sql_changes_an_answer(url, run, mode, plain, request):
+    """Under any sql_mode, the same rows are read, and `where` is read under it."""
+    if "ORACLE" in mode and request.node.callspec.params["server"] == "mysql":
+        pytest.skip("MariaDB's own")
+    run("CREATE TABLE t (id CHAR(5) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, `the value` INT UNSIGNED)")
+    run(r"INSERT INTO t VALUES ('', 1), ('a\\', 2), ('b\'', 3), ('c\"', 4)")
+    db = rowfeed.connect(commanded(url, f"SET sql_mode = '{mode}'"), plain_rows=plain)
+    where = '"the value" > 0' if mode.startswith(("ANSI", "ORACLE")) else "`the value` > 0"
+    layout = rowfeed.Columns("t", sample="id", columns="the value", where=where)
+    feed = rowfeed.Feed(db, layout, shuffle=False)
+    assert feed.sample_ids.tolist() == ["", "a\\", "b'", 'c"']
+    assert feed.arrays().tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_may_write(url, mode):
+    """What is written under any sql_mode is what comes back; what a column cannot hold is an error."""
+    db = rowfeed.connect(commanded(url, f"SET sql_mode = '{mode}'"))
+    grid = rowfeed.Grid("m", **GRID)
+    db.write(grid, arrays())
+    np.testing.assert_array_equal(read(db, grid, range(60)), arrays())
+    texts = rowfeed.Columns("t", sample="id", columns="v")
+    db.write(texts, np.ones(1, "float32"), ids=["a"])
+    with pytest.raises(rowfeed.DatabaseError, match="Data too long"):
+        db.write(texts, np.ones(1, "float32"), ids=["abc"], if_exists="append")
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_where_means_the_users_own_zone(url, run, plain):
+    """A moment in `where` is of the session's own time zone, as in any other client; values are in UTC."""
+    run("CREATE TABLE t (id INT PRIMARY KEY, at TIMESTAMP(6) NULL)")
+    moments = ["2026-10-25 00:30:00.5", "2026-10-25 01:30:00", "1970-01-01 00:00:01.000001", "2038-01-19 03:14:07"]
+    stored = ", ".join(f"({number}, '{moment}')" for number, moment in enumerate(moments))
+    run("SET time_zone = '+00:00'", f"INSERT INTO t VALUES {stored}")
+    layout = rowfeed.Columns("t", sample="id", columns="at", dtype="datetime64[us]", where="at < '2026-10-25 06:00'")
+    for zone, ids in (("+00:00", [0, 1, 2]), ("+05:00", [0, 2]), ("-05:00", [0, 1, 2])):
+        db = rowfeed.connect(commanded(url, f"SET time_zone = '{zone}'"), plain_rows=plain)
+        feed = rowfeed.Feed(db, layout, shuffle=False)
+        assert feed.sample_ids.tolist() == ids
+        assert feed.arrays().tolist() == np.array([moments[i] for i in ids], "datetime64[us]").tolist()
+
+
+def test_a_timestamp_is_written_in_utc(url, run):
+    """Appended to a TIMESTAMP, a moment is one in UTC, whatever the session's time zone."""
+    run("CREATE TABLE t (id INT PRIMARY KEY, v TIMESTAMP NULL)")
+    db = rowfeed.connect(commanded(url, "SET time_zone = '+05:00'"))
+    layout = rowfeed.Columns("t", sample="id", columns="v", dtype="datetime64[s]")
+    moments = np.array(["2026-10-25T00:30", "2026-10-25T01:30"], "datetime64[s]")
+    db.write(layout, moments, if_exists="append")
+    assert column(db, "v", [0, 1], dtype="datetime64[s]").tolist() == moments.tolist()
+
+
+def test_an_engine_of_another_character_set(url, run):
+    """A driver that would take text for latin1 is told otherwise."""
+    run("CREATE TABLE t (id VARCHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, v INT)")
+    run("INSERT INTO t VALUES ('a🙂', 1), ('é', 3)")
+    engine = sa.create_engine(url.update_query_dict({"charset": "latin1"}))
+    feed = rowfeed.Feed(rowfeed.connect(engine), rowfeed.Columns("t", sample="id", columns="v"))
+    assert feed.sample_ids.tolist() == ["a🙂", "é"]
+    assert feed.arrays().tolist() == [1, 3]
+
+
+SLOW = "v = 0 OR BENCHMARK(2000000000, SHA2(v, 256)) >= 0"
+
+
+def test_a_limit_of_the_account_is_named(url, run):
+    """A query that the account's own limit ends says that it was not timeout_s."""
+    run("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1, 1)")
+    with rowfeed.connect(url).open() as session:
+        limit = "max_execution_time = 100" if session.product.startswith("mysql") else "max_statement_time = 0.1"
+    db = rowfeed.connect(commanded(url, f"SET SESSION {limit}"), retry_s=0)
+    text = r"within 0\.1 s, the server's own limit for this user; .* ask its administrator for a higher one\."
+    with pytest.raises(rowfeed.DatabaseError, match=text):
+        rowfeed.Feed(db, rowfeed.Columns("t", sample="id", columns="v", where=SLOW))
+
+
+def test_a_query_that_somebody_kills(url, run):
+    """KILL QUERY is no time-out, and the query is not made again."""
+    run("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1, 1)")
+    ended = threading.Event()
+
+    def kill():
+        while not ended.wait(0.05):
+            for (number,) in run(
+                "SELECT id FROM information_schema.processlist WHERE info LIKE '%BENCHMARK%SHA2(v, 256)%'"
+            ):
+                with contextlib.suppress(sa.exc.SQLAlchemyError):
+                    run(f"KILL QUERY {number}")
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        with pytest.raises(rowfeed.DatabaseError, match=r"got a query that somebody cancelled .*1317") as stopped:
+            rowfeed.Feed(rowfeed.connect(url), rowfeed.Columns("t", sample="id", columns="v", where=SLOW))
+    finally:
+        ended.set()
+        thread.join()
+    assert not stopped.value.transient
+
+
+@pytest.mark.parametrize("limit", ["MAX_USER_CONNECTIONS 1", "MAX_QUERIES_PER_HOUR 1"])
+def test_an_account_with_one_connection(url, run, limit):
+    """That no connection is left is told apart from other limits of an account: fewer readers may do."""
+    name = f"few{next(NUMBERS)}"
+    run(f"CREATE USER {name}@'%' IDENTIFIED BY 'pw' WITH {limit}", f"GRANT SELECT ON *.* TO {name}@'%'")
+    db = rowfeed.connect(url.set(username=name, password="pw"), retry_s=0)
+    few = limit.startswith("MAX_USER")
+    text = "expected a free connection of .*MAX_USER_CONNECTIONS" if few else "expected .* to allow this account more"
+    try:
+        with contextlib.ExitStack() as stack:
+            if few:
+                stack.enter_context(db.open())
+            with pytest.raises(rowfeed.DatabaseError, match=text) as full:
+                db.open()
+        assert full.value.no_connection_left == few
+    finally:
+        run(f"DROP USER {name}@'%'")
 
 
 def test_a_url_without_a_database(url):

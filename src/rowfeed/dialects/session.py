@@ -76,7 +76,7 @@ class Session(Writing, Reflection):
         self._label = address.label
         self._socket = opening.get() or HeldSocket()
         if not self._socket.found:  # connected in a way of the user's
-            self._socket.hold(connection.connection.driver_connection)
+            self._socket.hold(connection.connection.dbapi_connection)
         self.remote = self.remote or address.url.host is not None
         self._query_limit_s = address.timeout_s * SERVERS_SHARE
         self._translation = self._translation_of(address)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import mysql
 
 from rowfeed.request.selection import Selection
 
-FLOAT, BIT, VECTOR, JSON, GEOMETRY = 4, 16, 242, 245, 255
+FLOAT, TIMESTAMP, BIT, VECTOR, JSON, GEOMETRY = 4, 7, 16, 242, 245, 255
 """Types of columns, as drivers number them, that are not read as they are."""
 
 NO_IDS = {BIT: "BIT", VECTOR: "VECTOR", JSON: "JSON", GEOMETRY: "GEOMETRY"}
@@ -62,10 +62,27 @@ def double(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return column.op("*")(sa.literal_column("1e0"))
 
 
+def instant(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """A TIMESTAMP as a DATETIME in UTC, whatever the session's time zone, which is the user's own, for `where=`.
+
+    Of a TIMESTAMP, UNIX_TIMESTAMP gives the stored instant: nothing is lost when clocks are set back. It is 0 or NULL
+    for the date of zeros, which stays one.
+    """
+    seconds = sa.func.unix_timestamp(column)
+    since_1970 = sa.func.timestampadd(
+        sa.literal_column("MICROSECOND"),
+        sa.cast(seconds * sa.literal_column("1000000"), sa.types.Integer),
+        sa.literal_column("CAST('1970-01-01' AS DATETIME(6))"),
+    )
+    return sa.case((seconds > sa.literal_column("0"), since_1970), else_=column)
+
+
 def printable(column: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[Any]:
     """A column in such a form that neither the server nor a driver changes its values."""
     if kind == FLOAT:
         return double(column)
+    if kind == TIMESTAMP:
+        return instant(column)
     if kind == VECTOR:  # drivers take it for text
         return sa.func.unhex(sa.func.hex(column))
     return sa.cast(column, mysql.INTEGER(unsigned=True)) if kind == BIT else column

@@ -5,19 +5,41 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 READING = {
     "autocommit": "1",  # each statement is a transaction of its own, so that none holds back the server's purge
-    "time_zone": "'+00:00'",  # a TIMESTAMP is an instant
     "sql_select_limit": "18446744073709551615",
+    "group_concat_max_len": "1073741824",  # texts of a user's own SQL are not cut off either
     "sql_big_selects": "1",  # max_join_size does not count then
     "sql_auto_is_null": "0",
-    "sql_mode": "REPLACE(@@sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', '')",
 }
 """Settings of a session that reads. An administrator, an account or `init_command` may have set others, which change an
-answer in silence: `sql_select_limit` cuts it off. Of `sql_mode`, the user's own SQL may need the rest."""
+answer in silence: `sql_select_limit` cuts it off. The time zone and most of `sql_mode` stay: they say what the user's
+own SQL means."""
+
+CHANGING = ("PAD_CHAR_TO_FULL_LENGTH", "EMPTY_STRING_IS_NULL")
+"""Flags of `sql_mode` under which a value is not what is stored: spaces behind a CHAR, NULL for ''."""
+
+FORMS = ("ANSI_QUOTES", "NO_BACKSLASH_ESCAPES")
+"""Flags of `sql_mode` on which the form of statements depends. SQLAlchemy looks for them on its first connection."""
+
+
+def modes(dialect: Any, *more: str) -> str:
+    """The `sql_mode` of a session: its own, without what changes values, and with the forms that a dialect writes."""
+    kept = "@@sql_mode"
+    for flag in (*CHANGING, *FORMS):
+        kept = f"REPLACE({kept}, '{flag}', ',')"  # not '', which may be NULL
+    forms = (dialect._server_ansiquotes, not dialect._backslash_escapes)
+    flags = [*more, *(flag for flag, is_on in zip(FORMS, forms, strict=True) if is_on)]
+    return f"CONCAT_WS(',', {', '.join([kept, *map(repr, flags)])})"
+
+
+def writing(dialect: Any) -> str:
+    """The assignments for a session that writes: what a column cannot hold is an error, and a TIMESTAMP is in UTC."""
+    return f"sql_mode = {modes(dialect, 'STRICT_ALL_TABLES')}, time_zone = '+00:00'"
 
 
 @dataclass(frozen=True)
@@ -48,14 +70,18 @@ class Server:
     in_use: str
     settings: Mapping[str, str]
 
-    def reading(self, seconds: float) -> str:
+    def limit_s(self, value: float) -> float:
+        """The seconds of a value of the limit."""
+        return float(value) * (1e-3 if "milliseconds" in self.seconds else 1.0)
+
+    def reading(self, seconds: float, dialect: Any) -> str:
         """The assignments for a session that reads, and whose statements take no longer than a number of seconds.
 
         A lower limit, that of an account or of the whole server, stays.
         """
         ours = self.seconds.format(seconds=seconds, milliseconds=math.ceil(seconds * 1_000))
         least = self.least.format(f"IF(@@{self.limit} > 0, LEAST(@@{self.limit}, {ours}), {ours})")
-        settings = {**READING, **self.settings, self.limit: least}
+        settings = {**READING, **self.settings, "sql_mode": modes(dialect), self.limit: least}
         return ", ".join(f"{name} = {value}" for name, value in settings.items())
 
 

@@ -23,7 +23,8 @@ import sqlalchemy as sa
 from rowfeed.access.address import Address
 from rowfeed.access.failures import Advice, Failure
 from rowfeed.dialects import session as generic
-from rowfeed.dialects.mysql import decoding, failures, tls, wire
+from rowfeed.dialects.mysql import decoding, drivers, failures, tls, wire
+from rowfeed.dialects.mysql.authentication import HANDLERS
 from rowfeed.dialects.mysql.information_schema import InformationSchema
 from rowfeed.dialects.mysql.query import NO_IDS, numbers, printable
 from rowfeed.dialects.mysql.server import server_of
@@ -52,7 +53,7 @@ class Session(Writing, InformationSchema, generic.Session):
 
     def __init__(self, connection: sa.Connection, address: Address) -> None:
         super().__init__(connection, address)
-        self._driver = connection.connection.driver_connection
+        self._driver = connection.connection.dbapi_connection
         self._server = server_of(connection.dialect)
         self._wire = None if _rewritten(address) else wire.find(self._driver)
         self._types: dict[Selection, list[int]] = {}
@@ -64,8 +65,7 @@ class Session(Writing, InformationSchema, generic.Session):
         url = address.url
         driver = url.drivername.partition("+")[2] or "pymysql"
         url = url.set(drivername=f"mysql+{driver}")  # SQLAlchemy's dialect of this name finds out which server it is
-        if driver != "mariadbconnector":  # which knows no other
-            url = url.update_query_dict({"charset": "utf8mb4"})  # any other loses text in silence
+        url = drivers.with_charset(url)
         options: dict[str, Any] = {}
         if url.get_driver_name() in ("pymysql", "mysqldb"):
             whole = math.ceil(address.timeout_s)
@@ -74,8 +74,7 @@ class Session(Writing, InformationSchema, generic.Session):
         if url.get_driver_name() == "pymysql":
             url, secure = tls.options(url)
             options |= secure
-            if "ssl" not in secure and "unix_socket" not in url.query:
-                options["auth_plugin_map"] = dict.fromkeys(tls.IN_CLEAR, tls.Refusal)
+            options["auth_plugin_map"] = HANDLERS
         return sa.create_engine(url, connect_args=options, poolclass=sa.NullPool, hide_parameters=True)
 
     @classmethod
@@ -94,9 +93,13 @@ class Session(Writing, InformationSchema, generic.Session):
         return failures.advice(error, label)
 
     def _protect(self) -> None:
-        self._connection.exec_driver_sql("SET NAMES utf8mb4")  # whatever init_command said
-        self._connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
-        self._connection.exec_driver_sql(f"SET SESSION {self._server.reading(self._query_limit_s)}")
+        drivers.speak(self._connection, self._driver)
+        self._connection.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        reading = self._server.reading(self._query_limit_s, self._connection.dialect)
+        self._connection.exec_driver_sql(f"SET SESSION {reading}")
+        limit_s = self._server.limit_s(self._connection.exec_driver_sql(f"SELECT @@{self._server.limit}").scalar_one())
+        if limit_s < 0.99 * self._query_limit_s:
+            self._translation = replace(self._translation, own_limit_s=limit_s)
 
     def _ranges(self, request: Request) -> str:
         """The type of the ends of a request's ranges; empty if it asks for ids."""

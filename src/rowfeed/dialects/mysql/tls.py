@@ -20,9 +20,6 @@ from rowfeed.messages import brief
 VERIFY_CERT, VERIFY_IDENTITY, DISABLED = "ssl_verify_cert", "ssl_verify_identity", "ssl_disabled"
 CHECK_HOSTNAME = "ssl_check_hostname"
 OTHERS = ("ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_key_password", "ssl_cipher")
-IN_CLEAR = ("mysql_clear_password", "dialog")
-"""Authentication that sends the password as it is."""
-
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
@@ -50,7 +47,9 @@ def options(url: sa.URL) -> tuple[sa.URL, dict[str, Any]]:
 def sharing_class(pymysql: Any) -> Any:
     """PyMySQL's class of connections. All of them share one context if they verify nothing.
 
-    That is so when a URL says nothing of TLS: PyMySQL (1.2) then encrypts if the server can. For each connection it
+    PyMySQL 1.1 goes on without TLS if TLS was asked for and a server says that it has none; here that is an error.
+
+    They share one when a URL says nothing of TLS: PyMySQL (1.2) then encrypts if the server can. For each connection it
     makes a context and loads all authorities of the system into it, but uses none of them: 25 ms (measured).
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -61,19 +60,13 @@ def sharing_class(pymysql: Any) -> Any:
         def _create_ssl_ctx(self, options: Any) -> ssl.SSLContext:
             return super()._create_ssl_ctx(options) if options else context
 
+        def _request_authentication(self) -> None:
+            wanted = self.ssl and getattr(self, "_ssl_required", True)  # new in PyMySQL 1.2, which may only prefer TLS
+            if wanted and not self.server_capabilities & pymysql.constants.CLIENT.SSL:
+                raise pymysql.err.OperationalError(2026, "SSL is required but the server doesn't support it")
+            super()._request_authentication()
+
     return Connection
-
-
-class Refusal:
-    """Does not send a password in clear: the server did not prove who it is. A handler for `auth_plugin_map`."""
-
-    def __init__(self, _connection: Any) -> None: ...
-
-    def authenticate(self, _packet: Any) -> Any:
-        """Called instead of sending the password."""
-        from pymysql import err
-
-        raise err.OperationalError(2061, "the server asks for the password in clear")
 
 
 def _flag(url: sa.URL, name: str) -> bool:

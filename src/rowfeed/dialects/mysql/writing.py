@@ -14,7 +14,9 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.util import memoized_property
 
 from rowfeed.dialects import writing
+from rowfeed.dialects.mysql.drivers import speak
 from rowfeed.dialects.mysql.server import Server
+from rowfeed.dialects.mysql.server import writing as writing_settings
 from rowfeed.values.dates import clock
 
 STATEMENT_BYTES = 2**20
@@ -73,6 +75,8 @@ class Writing(writing.Writing):
         for column in table.columns:
             column.type = column_type(column.type, self._server.exact_collation)
         with self._translated():
+            speak(self._connection, self._connection.connection.dbapi_connection)
+            self._connection.exec_driver_sql(f"SET SESSION {writing_settings(self._connection.dialect)}")
             exists = sa.inspect(self._connection).has_table(table.name, schema=self._schema(table.schema))
             self._connection.rollback()
             if exists and if_exists != "replace":
