@@ -37,7 +37,8 @@ class DatabaseError(Error):
     transient: bool = False
     """Whether it may be gone on a new connection."""
     no_connection_left: bool = False
-    """Whether the server, the account or the role gives no further connection; those that are open go on."""
+    """Whether no further connection can be had, of the server, the account, the role or the system; those that are open
+    go on."""
 
 
 class DependencyError(Error, ImportError):

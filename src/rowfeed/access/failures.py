@@ -10,6 +10,7 @@ from traceback import clear_frames
 
 import sqlalchemy as sa
 
+from rowfeed.access.descriptors import why_none_left
 from rowfeed.access.passwords import hide, shown
 from rowfeed.errors import ArgumentError, DatabaseError, DependencyError, Error
 from rowfeed.messages import linked
@@ -25,6 +26,7 @@ class Failure(Enum):
     TRANSIENT = "it may not come again on a new connection"
     TIMEOUT = "the engine ended a query that took too long"
     CANCELLED = "somebody cancelled the query; whoever did wants it gone, so it is not made again"
+    NO_DESCRIPTOR_LEFT = "this process has no file descriptor left; it may go on with those that it has"
     NO_CONNECTION_LEFT = "the server, the account or the role has no connection left; fewer may do"
 
 
@@ -115,9 +117,16 @@ class Translation:
                     f"expected an answer from {label}; got a query that somebody cancelled ({said}). It is not made "
                     "again. Ask the server's administrator, or whoever may cancel queries of this user."
                 )
+            short = None if failure in (Failure.TIMEOUT, Failure.CANCELLED) else why_none_left()
+            if short is not None:
+                failure = Failure.NO_DESCRIPTOR_LEFT
+                text = (
+                    f"expected a file descriptor to reach {label}; got none: {short} ({said}). Close files and sockets "
+                    "that are not needed, raise the limit (ulimit -n), or pass fewer connections=."
+                )
             translated = DatabaseError(text)
             translated.transient = failure in (Failure.TRANSIENT, Failure.NO_CONNECTION_LEFT)
-            translated.no_connection_left = failure is Failure.NO_CONNECTION_LEFT
+            translated.no_connection_left = failure in (Failure.NO_CONNECTION_LEFT, Failure.NO_DESCRIPTOR_LEFT)
             raise translated from error
 
 

@@ -91,6 +91,7 @@ def survey(options: Options, known: Survey | None, counters: Counters) -> Survey
 
 def _selection(layout: Layout, retrier: Retrier) -> Selection:
     """The selection of a layout."""
+    retrier.notice.begin(lambda: f"the columns and indexes of {layout.source.label}")
     return layout.selection(retrier.session)
 
 
@@ -100,6 +101,7 @@ def _scan(layout: Layout, request: Request, retrier: Retrier) -> Scan | None:
     index = layout.missing_index(session)
     if index is None:
         return None
+    retrier.notice.begin(lambda: f"the number of rows of {layout.source.label}, which lacks an index")
     rows = session.table_rows(layout.source)
     return Scan(index, rows, min(rows / request.ids.size, layout.rows_per_sample), session.most_ids(request))
 
@@ -110,7 +112,11 @@ def _sample_ids(
     """The kind of the sample ids, the ids, and which of them had rows in the tables that they come from."""
     session = retrier.session
     connections = options.connections if options.address.throttle.limit is None else 1
-    listed = partial(list_ids, session, options.address, connections, counters)
+
+    def listed(source: Source, column: str) -> Ids:
+        retrier.notice.begin(lambda: f"the list of the sample ids in {source.label}.{column}")
+        return list_ids(session, options.address, connections, counters, source, column)
+
     samples, place, origins = options.samples, options.x, dict[Origin, Presence]()
     if samples is not None and not isinstance(samples, Samples):
         (kind, ids), origin = given_ids(samples), "samples"

@@ -5,14 +5,21 @@ A server goes through an index on one core, and before its first batch a feed wa
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 from rowfeed.access.address import Address
 from rowfeed.dialects.session import Session
+from rowfeed.errors import DatabaseError
 from rowfeed.reading.retrier import Retrier
+from rowfeed.reading.shortage import go_on_with
 from rowfeed.reading.stats import Counters
 from rowfeed.request.source import Source
 from rowfeed.values.ids import Ids, merged
+
+T = TypeVar("T")
 
 LEAST_NUMBERS = 100_000
 """The least span from the first id to the last that is worth another connection."""
@@ -41,16 +48,34 @@ def list_ids(
     first, *others = source.cut(column, *ends, connections)
     retriers = [Retrier(address, counters=counters) for _ in others]
 
-    def listed(retrier: Retrier, part: Source) -> Ids:
-        with retrier:
-            return retrier.run(lambda own: own.session.sample_ids(part, column))
+    def listed(retrier: Retrier, part: Source) -> Ids | None:
+        retrier.is_spare = lambda: True
+        try:
+            with retrier:
+                return retrier.run(lambda own: own.session.sample_ids(part, column))
+        except DatabaseError as error:
+            if not error.no_connection_left:
+                raise
+            go_on_with(1, counters, error)
+            return None
 
     with ThreadPoolExecutor(len(retriers), thread_name_prefix="rowfeed-lister") as pool:
         try:
-            running = [pool.submit(listed, *pair) for pair in zip(retriers, others, strict=True)]
-            parts = [session.sample_ids(first, column), *(part.result() for part in running)]
+            running = [_submitted(pool, partial(listed, *pair)) for pair in zip(retriers, others, strict=True)]
+            parts = [session.sample_ids(first, column)]
+            for part, future in zip(others, running, strict=True):
+                ids = None if future is None else future.result()
+                parts.append(session.sample_ids(part, column) if ids is None else ids)
         except BaseException:
             for retrier in retriers:
                 retrier.interrupt()
             raise
     return merged(parts, f"{source.label}.{column}")
+
+
+def _submitted(pool: ThreadPoolExecutor, function: Callable[[], T]) -> Future[T] | None:
+    """A running call; None if the system gives no thread for it."""
+    try:
+        return pool.submit(function)
+    except RuntimeError:
+        return None

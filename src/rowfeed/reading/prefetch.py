@@ -15,18 +15,22 @@ time-out runs, and the end of the work ends the pause. In a long pause the conne
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Generic, Protocol, Self, TypeAlias, TypeVar
 
 from rowfeed.access import forks
 from rowfeed.access.throttle import Cost, Lane, Throttle
-from rowfeed.errors import ArgumentError
+from rowfeed.errors import ArgumentError, DatabaseError
+from rowfeed.reading.notice import Notice
 from rowfeed.reading.retrier import Retrier
+from rowfeed.reading.shortage import go_on_with, start
 from rowfeed.reading.stats import Counters
 
 IDLE_S = 1.0
@@ -48,6 +52,9 @@ class Job(Protocol):
 
     def take(self) -> Task | None:
         """The next task; None if all were taken. Called under a lock."""
+
+    def describe(self) -> str:
+        """What it is, for a line on the log."""
 
 
 J = TypeVar("J", bound=Job)
@@ -115,6 +122,7 @@ class _Progress(Generic[J]):
         self.job = job
         self.running = 0
         self.taken = False
+        self.returned: list[Task] = []
         self.error: BaseException | None = None
 
     @property
@@ -144,6 +152,7 @@ class _Work(Generic[J]):
         self._held = 0
         self._threads: dict[threading.Thread, Retrier] = {}
         self._stopped = False
+        self._notice = Notice()
 
     # The consumer's side
 
@@ -158,6 +167,7 @@ class _Work(Generic[J]):
                     if progress.error is not None:
                         raise progress.error
                     self._held = 1
+                    self._notice.end()
                     self._counters.add(windows=1)
                     if not self._threads:  # they were idle for long: what follows is read ahead all the same
                         self._start_thread()
@@ -166,8 +176,24 @@ class _Work(Generic[J]):
                     return None
                 self._start_thread()
                 with self._timed("training_waited_s"):
-                    self._changed.wait()
+                    self._await_change()
         return None
+
+    def _await_change(self) -> None:
+        """Wait until something changes. If this feed has given out nothing yet, a line on the log says what it does."""
+        if not self._notice.begun and not self._counters.snapshot().windows:
+            self._notice.begin(self._describe)
+        self._changed.wait(None if self._notice.left_s == math.inf else self._notice.left_s)
+        self._notice.tell()
+
+    def _describe(self) -> str:
+        """What the consumer waits for first."""
+        job = self._open[0].job if self._open else None
+        done = self._counters.snapshot()
+        return (
+            f"the first batch ({job.describe() if job else 'nothing is read yet'}; {done.requests:,} requests are "
+            f"answered, with {done.rows:,} rows)"
+        )
 
     @contextmanager
     def _timed(self, counter: str) -> Iterator[None]:
@@ -183,9 +209,26 @@ class _Work(Generic[J]):
         more = self._jobs is not None and len(self._open) + self._held < OPEN_JOBS
         if (left or more) and len(self._threads) < self._connections:
             retrier = self._make_retrier()
+            retrier.is_spare = partial(self._others_read, retrier)
             thread = threading.Thread(target=self._run, args=(retrier,), name="rowfeed-reader", daemon=True)
             self._threads[thread] = retrier
-            thread.start()
+            try:
+                start(thread)
+            except DatabaseError as error:
+                del self._threads[thread]
+                if not self._threads:
+                    raise
+                self._go_on_with(len(self._threads), error)
+
+    def _others_read(self, retrier: Retrier) -> bool:
+        """Whether another thread has a session."""
+        with self._changed:
+            return any(other.has_session for other in self._threads.values() if other is not retrier)
+
+    def _go_on_with(self, threads: int, error: DatabaseError) -> None:
+        """Start no further thread."""
+        self._connections = max(1, threads)
+        go_on_with(self._connections, self._counters, error)
 
     def stop(self) -> None:
         """End all threads. The garbage collector may call this on one of them; then do not wait for the others."""
@@ -214,6 +257,7 @@ class _Work(Generic[J]):
             while taken is not None:
                 progress, task = taken
                 error: BaseException | None = None
+                given_up = False
                 try:
                     if self._paused(progress, lane, retrier):
                         cost = retrier.run(task)
@@ -221,6 +265,9 @@ class _Work(Generic[J]):
                             lane.spend(cost)
                 except BaseException as raised:  # whatever it is, it belongs to the consumer
                     error = raised
+                    given_up = self._gives_up(progress, task, retrier, raised)
+                if given_up:
+                    return
                 del task, taken
                 taken = self._finish(progress, error)
                 del progress, error  # a thread that waits holds no job
@@ -231,6 +278,18 @@ class _Work(Generic[J]):
             with self._changed:
                 del self._threads[threading.current_thread()]
                 self._changed.notify_all()
+
+    def _gives_up(self, progress: _Progress[J], task: Task, retrier: Retrier, error: BaseException) -> bool:
+        """Whether a thread ends for want of a connection, and leaves its task to others, which have one."""
+        if not (isinstance(error, DatabaseError) and error.no_connection_left and self._others_read(retrier)):
+            return False
+        with self._changed:
+            progress.running -= 1
+            progress.returned.append(task)
+            progress.taken = False
+            self._go_on_with(len(self._threads) - 1, error)
+            self._changed.notify_all()
+        return True
 
     def _paused(self, progress: _Progress[J], lane: Lane, retrier: Retrier) -> bool:
         """Wait until the lane is free; False, at once, if the task is no longer needed."""
@@ -273,7 +332,7 @@ class _Work(Generic[J]):
                 self._jobs = None
                 return None
             if not progress.taken:
-                task = progress.job.take()
+                task = progress.returned.pop() if progress.returned else progress.job.take()
                 if task is not None:
                     progress.running += 1
                     return progress, task

@@ -21,6 +21,7 @@ from typing import Self, TypeVar
 from rowfeed.access.address import Address
 from rowfeed.dialects.session import Session
 from rowfeed.errors import DatabaseError
+from rowfeed.reading.notice import Notice
 from rowfeed.reading.session_thread import SessionThread
 from rowfeed.reading.stats import Counters
 
@@ -55,6 +56,10 @@ class Retrier:
         self._thread: SessionThread | None = None
         self._left: list[SessionThread] = []
         self._interrupted = threading.Event()
+        self.notice = Notice()
+        """What is waited for, for a line on the log."""
+        self.is_spare: Callable[[], bool] = lambda: False
+        """Whether others go on if this one gets no connection, so that it need not try again."""
 
     def __enter__(self) -> Self:
         return self
@@ -67,11 +72,17 @@ class Retrier:
         """The session for a running task, opened if there is none. Each of its calls may take `timeout_s`."""
         self._refuse_if_interrupted()
         if self._thread is None:
-            self._thread = SessionThread(self._address)
+            self._thread = SessionThread(self._address, self.notice)
             self._refuse_if_interrupted()
             self._thread.open()
             self._patient = True
         return self._thread.session
+
+    @property
+    def has_session(self) -> bool:
+        """Whether a session is open. Any thread may ask."""
+        thread = self._thread
+        return thread is not None and thread.opened is not None
 
     def run(self, task: Callable[[Retrier], T]) -> T:
         """The result of a task, after as many attempts as necessary.
@@ -92,6 +103,8 @@ class Retrier:
                 attempts += 1
                 first_failure = first_failure or time.monotonic()
                 if not (error.transient and self._patient) or self._interrupted.is_set():
+                    raise
+                if error.no_connection_left and self.is_spare():
                     raise
                 if len(self._left) >= MOST_LEFT:
                     raise DatabaseError(f"{error} No more is tried: {len(self._left)} wait already.") from error

@@ -24,6 +24,8 @@ from rowfeed.access.sockets import HeldSocket, opening
 from rowfeed.dialects import open_session
 from rowfeed.dialects.session import Session
 from rowfeed.errors import DatabaseError
+from rowfeed.reading.notice import Notice
+from rowfeed.reading.shortage import start
 
 GRACE_S = 2.0
 """Seconds that a call has to end after it was interrupted."""
@@ -43,10 +45,11 @@ class SessionThread:
 
     Args:
         address: The server.
+        notice: Told of when a call lasts long.
     """
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    def __init__(self, address: Address, notice: Notice) -> None:
+        self._address, self._notice = address, notice
         self._socket = HeldSocket()
         self._interrupted: Future[None] = Future()
         self._running: Future[Any] | None = None
@@ -54,7 +57,7 @@ class SessionThread:
         self._finalizer = weakref.finalize(self, self._calls.put, None)
         self.opened: Session | None = None
         self._thread = threading.Thread(target=_run, args=(self._calls,), name="rowfeed-session", daemon=True)
-        self._thread.start()
+        start(self._thread)
         self.session = cast("Session", _Calling(self))
         """The session: each of its methods runs on the thread."""
 
@@ -82,7 +85,11 @@ class SessionThread:
             DatabaseError: It takes longer than `timeout_s`, or was interrupted.
         """
         running = self._start(function)
-        wait([cast("Future[Any]", running), self._interrupted], self._address.timeout_s, FIRST_COMPLETED)
+        end, either = time.monotonic() + self._address.timeout_s, [cast("Future[Any]", running), self._interrupted]
+        while not wait(either, min(end - time.monotonic(), self._notice.left_s), FIRST_COMPLETED).done:
+            if time.monotonic() >= end:
+                break
+            self._notice.tell()
         if running.done():
             return running.result()
         interrupted = self._interrupted.done()

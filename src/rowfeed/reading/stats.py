@@ -16,6 +16,7 @@ class Stats:
     Args:
         windows: Windows that were read completely.
         requests: Requests that were answered: one query each, or a few if a statement would be too long.
+        connections_refused: Connections or threads that could not be had beside others; reading went on with those.
         retries: Requests that were repeated after a failure.
         samples: Samples in the answered requests, summed over layouts.
         samples_without_rows: Samples of those that had no row in the answer, summed over layouts: they are all `fill`.
@@ -36,6 +37,7 @@ class Stats:
 
     windows: int = 0
     requests: int = 0
+    connections_refused: int = 0
     retries: int = 0
     samples: int = 0
     samples_without_rows: int = 0

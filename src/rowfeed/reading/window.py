@@ -103,6 +103,11 @@ class Window:
                 return lambda retrier: self._fill(retrier, read, index, slots)
         return None
 
+    def describe(self) -> str:
+        """What it is, for a line on the log."""
+        tables = ", ".join(dict.fromkeys(read.selection.source.label for read in self._reads))
+        return f"{self.samples:,} samples of {tables}"
+
     @property
     def found(self) -> list[bool]:
         """Whether each layout had a row."""
