@@ -54,7 +54,8 @@ def options(command):
             "train",
             'expected a value that float32 holds exactly; got 16777217 at T.v, id=1. Pass dtype="float64", or fix the '
             "row.",
-            "expected a value that float32 holds exactly; got 16777217 at T.v, id=1. Fix the row.",
+            "expected a value that float32 holds exactly; got 16777217 at T.v, id=1. Fix the row, or CAST the "
+            "column to DOUBLE in a view, to round it.",
         ),
         (
             "train",

@@ -24,6 +24,7 @@ PHRASES = (
     (r"\ba table name or a SQLAlchemy selectable\b", "a table name"),
     (r"urllib\.parse\.quote\(password, safe=''\)", "%40 for @, %3A for :, %2F for /"),
     (r"\bwhere password_from has it from\b", "the environment variable ROWFEED_PASSWORD"),
+    (r'\bPass dtype="float64", or fix the row\b', "Fix the row, or CAST the column to DOUBLE in a view, to round it"),
     (r"larger fractions, another salt, or more samples\b", "another validation=, or a table with more samples"),
 )
 """Words of the library about itself, and a command's. They come first."""
