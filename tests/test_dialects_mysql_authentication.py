@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from importlib.util import find_spec
 
 import pytest
 
@@ -53,6 +54,9 @@ class Spoofed:
         client.sendall(struct.pack("<I", len(payload))[:3] + bytes([number]) + payload)
 
 
+OTHERS = {"mysqldb": "MySQLdb", "mysqlconnector": "mysql", "mariadbconnector": "mariadb"}
+"""The modules of other drivers."""
+
 IN_CLEAR = r"to prove who it is before it gets a password in clear; got .*Verify it, with ssl_ca="
 REFUSED = {
     b"mysql_clear_password": IN_CLEAR,
@@ -71,6 +75,18 @@ def test_no_password_in_clear(plugin):
     assert SECRET.encode() not in server.received
     first = 4 + int.from_bytes(server.received[:3], "little")
     assert len(server.received) == first
+
+
+@pytest.mark.parametrize("driver", [name for name in OTHERS if find_spec(OTHERS[name])])
+@pytest.mark.parametrize("plugin", REFUSED)
+def test_no_password_in_clear_by_other_drivers(driver, plugin):
+    """The same for drivers that have no such handlers."""
+    with Spoofed(plugin) as server:
+        url = f"mysql+{driver}://me:{SECRET}@127.0.0.1:{server.port}/d"
+        with pytest.raises(rowfeed.DatabaseError):
+            rowfeed.connect(url, retry_s=0, timeout_s=5).open()
+    assert server.received
+    assert SECRET.encode() not in server.received
 
 
 @pytest.mark.parametrize("option", ["ssl_verify_cert=true", "ssl_verify_identity=true"])

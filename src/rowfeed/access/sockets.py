@@ -96,10 +96,10 @@ def _reachable(driver: Any) -> Iterator[Any]:
             continue
         seen.add(id(one))
         yield one
-        with suppress(Exception):
-            number = one.socket  # mariadbconnector: a number
-            if isinstance(number, int):
-                yield number
+        if module == "mariadb":
+            with suppress(Exception):
+                made = one.socket  # a new object each time, which would close the driver's socket when it goes
+                yield made.detach() if isinstance(made, socket.socket) else made
         if depth < DEPTH and not isinstance(one, socket.socket):
             names = [*getattr(one, "__dict__", ()), *getattr(type(one), "__slots__", ())]
             left += [(getattr(one, name, None), depth + 1) for name in names]

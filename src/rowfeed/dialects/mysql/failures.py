@@ -52,6 +52,7 @@ ADVICE = {
     2002: HOST,
     2003: HOST,
     2005: HOST,
+    5010: ("{} to ask for a password in a safe way", "Give the account another authentication."),
     2049: ("{} to ask for a password in a safe way", "Give the account another authentication."),
     2061: ("{} to prove who it is before it gets a password in clear", PROOF),
 }

@@ -9,7 +9,6 @@ compared bytewise here, since 'ab', 'AB' and 'ab ' are equal in most collations.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +23,6 @@ from rowfeed.access.address import Address
 from rowfeed.access.failures import Advice, Failure
 from rowfeed.dialects import session as generic
 from rowfeed.dialects.mysql import decoding, drivers, failures, tls, wire
-from rowfeed.dialects.mysql.authentication import HANDLERS
 from rowfeed.dialects.mysql.information_schema import InformationSchema
 from rowfeed.dialects.mysql.query import NO_IDS, numbers, printable
 from rowfeed.dialects.mysql.server import server_of
@@ -36,9 +34,6 @@ from rowfeed.request.selection import Selection, Value
 from rowfeed.request.source import Source
 from rowfeed.values.ids import FORMS, IdKind, Ids, merged, narrowed, objects_of, sort_ids
 from rowfeed.values.kinds import ValueKind
-
-CONNECT_S = 10
-"""Seconds that connecting may take, if `timeout_s` is not less."""
 
 SKIP_FROM = 8
 """From this many rows a sample on, going from id to id, as the server does for DISTINCT, beats reading all rows.
@@ -62,19 +57,7 @@ class Session(Writing, InformationSchema, generic.Session):
 
     @classmethod
     def _engine(cls, address: Address, *, read_only: bool) -> sa.Engine:
-        url = address.url
-        driver = url.drivername.partition("+")[2] or "pymysql"
-        url = url.set(drivername=f"mysql+{driver}")  # SQLAlchemy's dialect of this name finds out which server it is
-        url = drivers.with_charset(url)
-        options: dict[str, Any] = {}
-        if url.get_driver_name() in ("pymysql", "mysqldb"):
-            whole = math.ceil(address.timeout_s)
-            limits = {"connect_timeout": min(CONNECT_S, whole), "read_timeout": whole, "write_timeout": whole}
-            options = {name: seconds for name, seconds in limits.items() if name not in url.query and read_only}
-        if url.get_driver_name() == "pymysql":
-            url, secure = tls.options(url)
-            options |= secure
-            options["auth_plugin_map"] = HANDLERS
+        url, options = drivers.options(address.url, address.timeout_s, read_only)
         return sa.create_engine(url, connect_args=options, poolclass=sa.NullPool, hide_parameters=True)
 
     @classmethod
