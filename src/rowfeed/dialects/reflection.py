@@ -18,6 +18,13 @@ from rowfeed.request.source import Source
 class Reflection(Gate):
     """A catalogue by SQLAlchemy's reflection; an engine's session overrides it if its own catalogue tells more."""
 
+    columns_ignore_case = False
+    """Whether the engine takes `ID` for a column `id`, also when it is quoted."""
+
+    def _folded(self, names: Iterable[str]) -> set[str]:
+        """Names of columns in the form in which they are compared."""
+        return {name.lower() for name in names} if self.columns_ignore_case else set(names)
+
     @memoized_property
     def _indexes(self) -> dict[tuple[str | None, str], set[str]]:
         """The results of `indexed` so far: the columns that an index of a table starts with."""
@@ -45,7 +52,7 @@ class Reflection(Gate):
                     f"{_close(table, names)}"
                 ) from None
         for name in columns:
-            if name not in found:
+            if not self._folded([name]) <= self._folded(found):
                 raise SchemaError(
                     f"expected a column {brief(name)} in {source.label}; got columns {found}.{_close(name, found)}"
                 )
@@ -60,7 +67,8 @@ class Reflection(Gate):
             return None
         schema, table = place
         with self._translated():
-            if self.indexed(source, column) or table in sa.inspect(self._connection).get_view_names(schema=schema):
+            views = sa.inspect(self._connection).get_view_names(schema=schema)
+            if self.indexed(source, column) or table.lower() in map(str.lower, views):
                 return None
         described = sa.Table(table, sa.MetaData(), sa.Column(column, sa.Integer), schema=schema)
         dialect, name = self._connection.dialect, f"{table}_{column}"
@@ -79,7 +87,7 @@ class Reflection(Gate):
         if place not in self._indexes:
             with self._translated():
                 self._indexes[place] = self._leading_columns(sa.inspect(self._connection), *place)
-        return column in self._indexes[place]
+        return self._folded([column]) <= self._folded(self._indexes[place])
 
     def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
         """The columns that a key or an index of a table starts with."""

@@ -51,13 +51,14 @@ class Session(Writing, Reflection):
     - *Connecting*: `refuse`, `failure` and `advice` judge a URL and an error, `how_to_install` names a driver;
       `_engine`, `_driver_connect` and `_protect` open a session that only reads; `interrupt` and `close` end it;
       `remote` and `streams` describe the connection.
-    - *Catalogue*: `_column_names`, `_leading_columns`, `primary_key`; `indexed`, `missing_index`.
+    - *Catalogue*: `columns_ignore_case`, `_place`, `_column_names`, `_leading_columns`, `primary_key`; `indexed`,
+      `missing_index`.
     - *Ids*: `sample_kind`, `sample_ids`, `id_ends`; `_bytewise`, for text; `_ordered`, for columns that order rows.
     - *Reading*: `_read_columns` is the engine's fast way. It returns None if plain rows must be read: by `_read_rows`,
       with `_row_columns` and `_bound`. `_most_column_ids` and `_most_plain_ids` say how many ids a statement of each
       way takes.
     - *Writing*: `write`, `_transaction`, `_insert`, `table_options`; `key_type`, `key_objects`, `has_uuids`;
-      `value_objects`, `clock_objects`, `unstorable`, `storable_dates`.
+      `has_dates`, `value_objects`, `clock_objects`, `unstorable`, `storable_dates`.
     - *For people*: `product`.
     """
 

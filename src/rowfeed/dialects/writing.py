@@ -48,6 +48,9 @@ class Writing(Gate):
     has_uuids = False
     """Whether `write` makes a column of UUIDs, instead of text, for ids that are UUIDs."""
 
+    has_dates = True
+    """Whether `write` makes a column of dates, instead of text, for ids that are dates."""
+
     def key_type(self, ids: Ids, kind: IdKind) -> Any:
         """The type of the sample column that `write` creates.
 
@@ -58,12 +61,15 @@ class Writing(Gate):
             return sa.BigInteger() if ids.dtype == np.int64 else sa.Numeric(20, 0)
         if kind is IdKind.UUIDS and self.has_uuids:
             return sa.UUID()
+        if kind is IdKind.DATES and self.has_dates:
+            return sa.Date()
         longest = max(1, *map(len, ids.tolist())) if ids.size else 1
         return sa.LargeBinary(-(-longest // 2)) if kind is IdKind.BYTES else sa.String(longest)
 
     def key_objects(self, ids: Ids, kind: IdKind) -> list[Any]:
         """Sample ids as the objects that `write` inserts."""
-        return objects_of(ids, IdKind.TEXT if kind is IdKind.UUIDS and not self.has_uuids else kind)
+        has_none = {IdKind.UUIDS: not self.has_uuids, IdKind.DATES: not self.has_dates}
+        return objects_of(ids, IdKind.TEXT if has_none.get(kind) else kind)
 
     def table_options(self) -> dict[str, Any]:
         """Options of the table that `write` creates, as arguments of `sqlalchemy.Table`."""

@@ -55,6 +55,24 @@ def checked_choice(name: str, value: str, choices: Sequence[str]) -> None:
         raise ArgumentError(f"expected one of {', '.join(choices)}; got {name}={brief(value)}. Choose one of them.")
 
 
+def checked_sample(value: Any) -> str:
+    """The name of the column with the sample id.
+
+    Raises:
+        ArgumentError: It is not one name.
+    """
+    if isinstance(value, (list, tuple)) and len(value) > 1 and all(isinstance(name, str) for name in value):
+        first, second, *_ = value
+        raise ArgumentError(
+            f"expected one column with the sample id; got sample={brief(value)}. Join them to one id in a selectable: "
+            f'sqlalchemy.select((t.c[{brief(first)}] * 1_000_000 + t.c[{brief(second)}]).label("id"), ...), or as text '
+            'with "-" between them.'
+        )
+    if not isinstance(value, str) or not value or may_hold_secret(value):
+        raise ArgumentError(f"expected a column name; got sample={brief(value)}. Name the column with the sample id.")
+    return value
+
+
 def checked_names(name: str, value: str | Sequence[str]) -> tuple[str, ...]:
     """One or several column names as a tuple, each once.
 

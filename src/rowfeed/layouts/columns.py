@@ -16,6 +16,7 @@ from rowfeed.layouts.arguments import (
     checked_dtype,
     checked_fill,
     checked_names,
+    checked_sample,
     unchanged_array,
 )
 from rowfeed.layouts.base import Array, Layout, filled, put
@@ -71,7 +72,7 @@ class Columns(Layout):
             object.__setattr__(self, name, value)
 
         fix("source", Source(self.table, self.where))
-        checked_names("sample", self.sample if isinstance(self.sample, str) else ())
+        checked_sample(self.sample)
         fix("values", checked_names("columns", self.columns))
         fix("columns", self.columns if isinstance(self.columns, str) else self.values)
         fix("dtype", checked_dtype(self.dtype, dates=True))

@@ -11,7 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rowfeed.errors import ArgumentError, DataError
-from rowfeed.layouts.arguments import checked_choice, checked_dtype, checked_fill, checked_names, unchanged_array
+from rowfeed.layouts.arguments import (
+    checked_choice,
+    checked_dtype,
+    checked_fill,
+    checked_names,
+    checked_sample,
+    unchanged_array,
+)
 from rowfeed.layouts.base import Array, Layout, filled, put
 from rowfeed.messages import brief, discreetly_made
 from rowfeed.request.catalogue import Catalogue
@@ -77,7 +84,7 @@ class Grid(Layout):
             object.__setattr__(self, name, value)
 
         fix("source", Source(self.table, self.where))
-        checked_names("sample", self.sample if isinstance(self.sample, str) else ())
+        checked_sample(self.sample)
         fix("axes", checked_names("axes", self.axes))
         fix("values", checked_names("value", self.value))
         fix("value", self.value if isinstance(self.value, str) else self.values)

@@ -63,7 +63,11 @@ class Request:
         if self._table is None:
             return np.searchsorted(self.ids, found.astype(np.int64) + first).astype(index_dtype(self.ids.size))
         low = int(self.ids[0])
-        return np.asarray(self._table[found if first == low else found + (first - low)])
+        if first == low:
+            return np.asarray(self._table[found])
+        if abs(first - low) >= 2**63:  # in 64 bits that wrap: both differences are within the table
+            return np.asarray(self._table[found.astype(np.int64) - np.array(low - first).astype(np.int64)])
+        return np.asarray(self._table[found + (first - low)])
 
     @memoized_property
     def _table(self) -> Indexes | None:

@@ -1,7 +1,8 @@
 """Sample ids: integers or text, whatever the kind of the key column.
 
 Integers are int64, or uint64 if one is above 2^63 - 1. Text is text. UUIDs are their canonical text,
-`str(uuid.UUID(…))`, and bytes are lower-case hexadecimal text, `bytes.hex()`: so ids are compared, sorted, hashed and
+`str(uuid.UUID(…))`, bytes are lower-case hexadecimal text, `bytes.hex()`, and dates are ISO text, `date.isoformat()`,
+the form in which SQLite keeps them: so ids are compared, sorted, hashed and
 listed in the same way on every engine. Dialects send them to the database in the column's own kind.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any, TypeAlias
@@ -34,17 +36,20 @@ class IdKind(Enum):
     TEXT = "text"
     UUIDS = "UUIDs"
     BYTES = "bytes"
+    DATES = "dates"
 
 
 FORMS = {
     IdKind.UUIDS: re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
     IdKind.BYTES: re.compile(r"(?:[0-9a-f]{2})*"),
+    IdKind.DATES: re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
 }
 """The text form of ids that are not text in the database."""
 
 HOW_TO_WRITE = {
     IdKind.UUIDS: "in canonical text, '123e4567-e89b-12d3-a456-426614174000'; got {}. "
     "Pass uuid.UUID objects, or str(uuid.UUID(text)).",
+    IdKind.DATES: "in ISO text, '2024-12-31'; got {}. Pass datetime.date objects, or their .isoformat().",
     IdKind.BYTES: "in lower-case hexadecimal text, '00ff'; got {}. Pass bytes objects, or their .hex().",
 }
 
@@ -68,14 +73,19 @@ def ids_from_objects(objects: Sequence[Any], table: str, column: str) -> tuple[I
     kind = kinds[0]
     odd = next((value for value, other in zip(objects, kinds, strict=True) if other is None or other != kind), None)
     if kind is None or odd is not None:
+        ways = "CAST it to text in a selectable" if isinstance(odd, MOMENTS) else "CAST it in a selectable"
         raise SchemaError(
-            f"expected sample ids that are all integers or all text, all UUIDs or all bytes; got {brief(odd)} at {at}. "
-            "Name another column, or CAST it in a selectable."
+            f"expected sample ids that are all integers or all text, all UUIDs, all bytes or all dates; got "
+            f"{brief(odd)} at {at}. Name another column, or {ways}."
         )
     if kind is IdKind.INTEGERS:
         return kind, _integers([int(value) for value in objects], at)
     name = namer(kind)
     return kind, np.array([name(value) for value in objects], TEXT)
+
+
+MOMENTS = (datetime, time, timedelta)
+"""Objects without one text form on all engines: SQLite has them as any text."""
 
 
 def _kind_of(value: Any) -> IdKind | None:
@@ -89,6 +99,8 @@ def _kind_of(value: Any) -> IdKind | None:
         return IdKind.TEXT
     if isinstance(value, UUID):
         return IdKind.UUIDS
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return IdKind.DATES
     return IdKind.BYTES if isinstance(value, (bytes, bytearray, memoryview)) else None
 
 
@@ -114,7 +126,7 @@ def _no_common_type(low: int, high: int, at: str) -> SchemaError:
 
 def namer(kind: IdKind) -> Callable[[Any], Any]:
     """A function from a row's value in such a column to the sample's id; other values give the id of no sample."""
-    if kind is IdKind.UUIDS:
+    if kind in (IdKind.UUIDS, IdKind.DATES):
         return str
     if kind is IdKind.BYTES:
         return lambda value: bytes(value).hex() if isinstance(value, (bytes, bytearray, memoryview)) else None
@@ -123,7 +135,11 @@ def namer(kind: IdKind) -> Callable[[Any], Any]:
 
 def objects_of(ids: Ids, kind: IdKind) -> list[Any]:
     """Sample ids as the Python objects that a driver accepts for such a column."""
-    convert: dict[IdKind, Callable[[str], Any]] = {IdKind.UUIDS: UUID, IdKind.BYTES: bytes.fromhex}
+    convert: dict[IdKind, Callable[[str], Any]] = {
+        IdKind.UUIDS: UUID,
+        IdKind.BYTES: bytes.fromhex,
+        IdKind.DATES: date.fromisoformat,
+    }
     return [convert[kind](name) for name in ids.tolist()] if kind in convert else ids.tolist()
 
 

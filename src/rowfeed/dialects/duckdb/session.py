@@ -52,6 +52,7 @@ DECIMAL_DIGITS = 15
 class Session(Writing, generic.Session):
     """A session on a DuckDB file."""
 
+    columns_ignore_case = True
     how_to_install = 'Install it: pip install "rowfeed[duckdb]".'
 
     def __init__(self, connection: sa.Connection, address: Address) -> None:

@@ -44,6 +44,7 @@ class Session(Writing, InformationSchema, generic.Session):
     """A session on a MariaDB or MySQL server."""
 
     remote = True
+    columns_ignore_case = True
     how_to_install = 'Install PyMySQL, pip install "rowfeed[mysql]", and begin the URL with mysql+pymysql://.'
 
     def __init__(self, connection: sa.Connection, address: Address) -> None:

@@ -11,6 +11,7 @@ Source: "How To Corrupt An SQLite Database File", section 2.2.1, sqlite.org/howt
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -72,11 +73,14 @@ SKIP_FROM = 32
 class Session(Writing, generic.Session):
     """A session on a SQLite file."""
 
+    columns_ignore_case = True
+
     def __init__(self, connection: sa.Connection, address: Address) -> None:
         super().__init__(connection, address)
         self._driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
         self._types: dict[Selection, list[str]] = {}
         self._packings: dict[Selection, Packing | None] = {}
+        self._spelt: dict[tuple[str | None, str], tuple[str | None, str]] = {}
         if address.engine is not None:  # whose URL may be another
             ((file,),) = self._driver.execute("SELECT file FROM pragma_database_list WHERE name = 'main'")
             if not file:
@@ -179,8 +183,8 @@ class Session(Writing, generic.Session):
                 schema, table = place
                 query = "SELECT name, type FROM pragma_table_xinfo(?1, ?2)"
                 rows = self._connection.exec_driver_sql(query, (table, schema or "main"))
-                declared = {name: kind.upper() for name, kind in rows}
-            self._types[selection] = [declared.get(value.name, "") for value in selection.values]
+                declared = {name.lower(): kind.upper() for name, kind in rows}
+            self._types[selection] = [declared.get(value.name.lower(), "") for value in selection.values]
         return self._types[selection]
 
     def _signed_zeros(self, selection: Selection) -> list[bool]:
@@ -260,6 +264,20 @@ class Session(Writing, generic.Session):
         if cell is None or cell.size != sample.size or numbers is None or not zeros_unsigned(numbers, signed):
             return None
         return converted(request, sample, cell, numbers)
+
+    def _place(self, source: Source) -> tuple[str | None, str] | None:
+        """With the table's name as the catalogue has it: SQLite ignores its case, SQLAlchemy's reflection does not."""
+        place = super()._place(source)
+        if place is None:
+            return None
+        if place not in self._spelt:
+            schema, table = place
+            within = self._connection.dialect.identifier_preparer.quote_identifier(schema or "main")
+            query = f"SELECT name FROM {within}.sqlite_master WHERE lower(name) = lower(?)"  # noqa: S608
+            with suppress(sqlite3.OperationalError):  # no such schema, which reflection says
+                found = [name for (name,) in self._driver.execute(query, (table,))]
+                self._spelt[place] = (schema, found[0] if len(found) == 1 else table)
+        return self._spelt.get(place, place)
 
     def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
         """From SQLite's own catalogue: it has unnamed UNIQUE columns and the rowid, and marks partial indexes."""

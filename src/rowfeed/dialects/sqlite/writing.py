@@ -20,6 +20,8 @@ from rowfeed.values.ids import IdKind, Ids
 class Writing(writing.Writing):
     """The part of a session that knows the columns of SQLite, and how to fill them."""
 
+    has_dates = False
+
     def unstorable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """NaN becomes NULL, -0.0 becomes 0.0, and integers end at 2^63 - 1."""
         if values.dtype.kind == "f":
