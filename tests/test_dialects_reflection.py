@@ -34,7 +34,7 @@ def spelt(request, tmp_path_factory):
 @pytest.mark.parametrize("table", ["USERS", "users", "VW", "Vw"])
 @pytest.mark.parametrize("names", [("Id", "X", "V"), ("id", "x", "v")])
 def test_names_in_another_case(spelt, table, names):
-    """What the engine itself takes for the same name is read; elsewhere the error has the right one. No false warning."""
+    """What the engine itself takes for the same name is read, without a warning; else the error has the right one."""
     engine, db = spelt
     sample, x, v = names
     layout = rowfeed.Grid(

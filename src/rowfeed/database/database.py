@@ -175,7 +175,8 @@ class Database:
             layout: The layout of the arrays; its `table` must be a name.
             arrays: (samples, *layout.shape). For a grid with one value also scipy.sparse: one matrix
                 (samples, cells), or a list of one matrix a sample.
-            ids: The sample ids, distinct integers, text, `uuid.UUID` or `bytes` objects. Default: 0…samples-1.
+            ids: The sample ids, distinct integers, text, `uuid.UUID`, `bytes` or `datetime.date` objects. Default:
+                0…samples-1.
             if_exists: The action if a table of that name exists: `fail`, `append` to it, or `replace` it.
 
         Returns:

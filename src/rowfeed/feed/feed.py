@@ -57,7 +57,8 @@ class Feed:
         samples: The samples of the feed. None: the distinct sample ids of `x`'s tables; each must still have rows when
             it is read. A sequence or array of ids: exactly these; an id without rows is a sample too, as long as others
             have some. `rowfeed.Samples(table, column)`: another table's key. Ids are
-            integers, text, `uuid.UUID` or `bytes` objects; the last two also as `str(uuid)` and `.hex()`.
+            integers, text, `uuid.UUID`, `bytes` or `datetime.date` objects; the last three also as `str(uuid)`,
+            `.hex()` and `.isoformat()`.
         batch_size: Samples in a batch.
         shuffle: True: a new order each epoch. False: ascending sample ids.
         seed: Any integer; the order of epoch e depends on (seed, e).
@@ -221,7 +222,8 @@ class Feed:
     def sample_ids(self) -> Ids:
         """The sample ids, ascending and read-only.
 
-        int64, or uint64 if one is above 2^63 - 1; or text as numpy StringDType: UUIDs are `str(uuid)`, bytes `.hex()`.
+        int64, or uint64 if one is above 2^63 - 1; or text as numpy StringDType: UUIDs are `str(uuid)`, bytes
+        `.hex()`, dates `.isoformat()`.
         """
         return self._stream.ids
 

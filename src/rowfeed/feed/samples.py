@@ -18,7 +18,7 @@ class Samples:
 
     Args:
         table: A table name, `"schema.table"`, or a SQLAlchemy selectable.
-        column: The column with the ids: integers, text, UUIDs or bytes, no NULL. Repeated ids count once.
+        column: The column with the ids: integers, text, UUIDs, bytes or dates, no NULL. Repeated ids count once.
         where: The rows that count: SQL text, or a SQLAlchemy expression. Default: all.
 
     Example:

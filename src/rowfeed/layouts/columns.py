@@ -37,7 +37,7 @@ class Columns(Layout):
 
     Args:
         table: A table or view name, `"schema.table"`, or a SQLAlchemy selectable.
-        sample: The column with the sample id: integers, text, UUIDs or bytes.
+        sample: The column with the sample id: integers, text, UUIDs, bytes or dates.
         columns: One column gives arrays `(batch,)`; a list of n columns gives `(batch, n)`, also for n = 1.
         dtype: The dtype of the arrays. Boolean, integer or float: integers must fit exactly, reals are rounded.
             `datetime64[D]` to `[us]` for dates and timestamps, `timedelta64[D]` to `[us]` for times of day, which must

@@ -41,7 +41,7 @@ class Grid(Layout):
 
     Args:
         table: A table or view name, `"schema.table"`, or a SQLAlchemy selectable.
-        sample: The column with the sample id: integers, text, UUIDs or bytes.
+        sample: The column with the sample id: integers, text, UUIDs, bytes or dates.
         axes: The columns with the coordinates, 1 to 8 of them, outermost first.
         value: One value column gives arrays of `shape`; a list of n columns adds a last axis of n, also for n = 1.
         shape: Cells along each axis.

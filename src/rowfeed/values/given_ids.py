@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -14,7 +15,9 @@ from rowfeed.errors import ArgumentError
 from rowfeed.messages import brief
 from rowfeed.values.ids import IdKind, Ids, ids_from_objects, sort_ids
 
-GivenIds: TypeAlias = "Sequence[int] | Sequence[str] | Sequence[UUID] | Sequence[bytes] | npt.NDArray[Any]"
+GivenIds: TypeAlias = (
+    "Sequence[int] | Sequence[str] | Sequence[UUID] | Sequence[bytes] | Sequence[date] | npt.NDArray[Any]"
+)
 
 SCALARS = (str, bytes, bytearray, memoryview)
 
