@@ -58,7 +58,7 @@ def make(path, **options):
     grid = rowfeed.Grid("t", sample="id", axes="x", value="v", shape=CELLS)
     sizes = {"batch_size": 10, "memory_bytes": reference.memory_for(20, 4 * CELLS)}
     db = rowfeed.connect(f"sqlite:///{path}", throttle=options.pop("throttle", None))
-    return rowfeed.Feed(db, grid, **{**sizes, **options})
+    return rowfeed.Feed(db, grid, **{"cache": None, **sizes, **options})
 
 
 class TestArithmetic:

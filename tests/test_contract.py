@@ -94,7 +94,9 @@ def test_integer_ids(db, shape, dtype):
     )
     db.write(grid, arrays, ids=ids)
     window = 4 * 16 * arrays[0].nbytes
-    feed = rowfeed.Feed(db, x=grid, y=grid, samples=ids, batch_size=8, seed=5, memory_bytes=window, connections=3)
+    feed = rowfeed.Feed(
+        db, x=grid, y=grid, samples=ids, batch_size=8, seed=5, memory_bytes=window, connections=3, cache=None
+    )
     ordered = arrays[np.argsort(ids)]
     check(feed, (ordered, ordered), f"{dtype} {shape}")
 

@@ -206,11 +206,12 @@ class TestEpochs:
         assert [len(batch) for batch in got] == [10] * 10 + [1] * (length - 10)
 
     def test_batch_ids_out_of_range(self, path):
-        """There is no batch beyond the last."""
+        """There is no batch beyond the last, and none before the first."""
         feed = make(path, batch_size=10)
-        for batch in (-1, 11):
-            with pytest.raises(rowfeed.ArgumentError, match=rf"expected a batch in 0\.\.10; got batch={batch}"):
-                feed.batch_ids(0, batch)
+        with pytest.raises(rowfeed.ArgumentError, match=r"expected a batch in 0\.\.10; got batch=11"):
+            feed.batch_ids(0, 11)
+        with pytest.raises(rowfeed.ArgumentError, match="expected 0 or more; got batch=-1"):
+            feed.batch_ids(0, -1)
 
     def test_dropped_samples_change(self, path):
         """With drop, the samples that are left out change with the epoch, also where one window holds all others."""
@@ -277,7 +278,7 @@ class TestStructure:
         assert_same(y, np.array([[100], [200]], np.float32))
 
     def test_the_same_layout_is_read_once(self, path, monkeypatch):
-        """Equal layouts as x and y cost no more queries and no more memory than x alone."""
+        """Equal layouts as x and y cost no more queries and no more memory than x alone; others no more queries."""
         counts = []
         original = SqliteSession.read
 
@@ -290,7 +291,7 @@ class TestStructure:
         for layouts in ((same,), (same, same), ({"a": same, "b": same}, same, grid()), (same, grid(fill=1))):
             counts.append(0)
             list(make(path, *layouts, batch_size=10, memory_bytes=memory(50)))
-        assert counts == [101, 101, 101, 202]
+        assert counts == [101, 101, 101, 101]
         assert len(make(path, same, same, batch_size=10, memory_bytes=memory(10))) == 11
         with pytest.raises(rowfeed.ArgumentError, match="memory_bytes"):
             make(path, same, grid(fill=1), batch_size=10, memory_bytes=memory(10))
@@ -655,7 +656,7 @@ class TestReplace:
         for name, way_out in {
             "batchsize": r"Did you mean 'batch_size'\?",
             "throttle": r"It is one of rowfeed\.connect",
-            "nonsense": "There are batch_size, connections, db,",
+            "nonsense": "There are batch_size, cache, connections, db,",
         }.items():
             with pytest.raises(rowfeed.ArgumentError, match=rf"expected arguments of Feed; got '{name}'\. {way_out}"):
                 feed.replace(**{name: 3})
@@ -689,7 +690,7 @@ class TestArguments:
             ({"x": None}, "got x=None"),
             ({"x": "t"}, "got x='t'"),
             ({"x": [grid()]}, "expected a layout or a dict of layouts; got x="),
-            ({"db": "sqlite:///a.db"}, "got db='sqlite:///a.db'"),
+            ({"db": "sqlite:///a.db"}, "got db='sqlite://…'"),
             ({"samples": "abc"}, "got samples='abc'"),
             ({"samples": [1, 1]}, "expected each sample id once; got 1 twice"),
         ],
@@ -729,7 +730,7 @@ class TestArguments:
 
     def test_repr(self, path):
         """A feed says what it is."""
-        assert repr(make(path, grid(), grid())) == "<Feed of t: 101 samples, 4 batches of 32>"
+        assert repr(make(path, grid(), grid())) == "<Feed of t: 101 samples, 4 batches of 32, kept in memory>"
 
 
 class TestThreads:
@@ -873,8 +874,8 @@ class TestDatabase:
             rowfeed.connect(f"sqlite:///{path}").plain_rows = True
 
     def test_changed_data_is_read_anew(self, path):
-        """An epoch reads what is in the table then; nothing is remembered."""
-        feed = make(path, batch_size=200, shuffle=False)
+        """Without a cache, an epoch reads what is in the table then; nothing is remembered."""
+        feed = make(path, batch_size=200, shuffle=False, cache=None)
         first = next(iter(feed))
         query(path, "UPDATE t SET v = v + 1")
         assert_same(next(iter(feed)), first + 1)

@@ -48,7 +48,7 @@ class House:
 
     def feed(self, layout=GRID, **options):
         """Of many small windows."""
-        options = {"batch_size": 10, "memory_bytes": 16 * 64 * 40, "connections": CONNECTIONS, **options}
+        options = {"batch_size": 10, "memory_bytes": 16 * 64 * 40, "connections": CONNECTIONS, "cache": None, **options}
         return rowfeed.Feed(self.db, x=layout, **options)
 
     def connections(self):

@@ -401,11 +401,11 @@ class TestOutOfRange:
 
     def test_drop_and_null(self, tmp_path, plain):
         """A NULL coordinate is not out of range; a row that is out of range may have NULL as its value."""
-        line(tmp_path / "a.db", [(1, 9, None), (2, None, 5)])
+        line(tmp_path / "a.db", [(1, 9, None), (2, None, 5), (3, 0, 7)])
         with pytest.raises(rowfeed.DataError, match=r"x must be an integer; got NULL at t\.x, id=2"):
             read(tmp_path / "a.db", rowfeed.Grid("t", **ONE, out_of_range="drop"), plain)
-        got = read(tmp_path / "a.db", rowfeed.Grid("t", **ONE, out_of_range="drop"), plain, samples=[1])
-        assert got.tolist() == [[0, 0, 0, 0]]
+        got = read(tmp_path / "a.db", rowfeed.Grid("t", **ONE, out_of_range="drop"), plain, samples=[1, 3])
+        assert got.tolist() == [[0, 0, 0, 0], [7, 0, 0, 0]]
 
 
 class TestCoordinates:

@@ -15,7 +15,7 @@ from rowfeed.values.ids import TEXT
 
 SHAPE = {"sample": "id", "axes": ("x", "y"), "value": "v", "shape": (2, 2)}
 GRID = rowfeed.Grid("t", **SHAPE)
-WINDOWS = {"batch_size": 8, "memory_bytes": 4 * 16 * 16}
+WINDOWS = {"batch_size": 8, "memory_bytes": 4 * 16 * 16, "cache": None}
 """Windows of 16 samples of one grid."""
 
 
@@ -118,7 +118,7 @@ def test_several_tables(db):
     write(db, range(20, 60), "u")
     write(db, range(60), "v")
     other = rowfeed.Grid("u", **SHAPE)
-    feed = rowfeed.Feed(db, {"t": GRID, "u": other}, rowfeed.Grid("v", **SHAPE), batch_size=7)
+    feed = rowfeed.Feed(db, {"t": GRID, "u": other}, rowfeed.Grid("v", **SHAPE), batch_size=7, cache=None)
     sides = feed.split(0.5, 0.5)
     x, _ = feed.arrays()
     assert np.flatnonzero(~x["t"].any(axis=(1, 2))).tolist() == list(range(40, 60))
@@ -137,7 +137,7 @@ def test_layouts_of_one_table(db):
     """The ids of one table come from its rows, whichever columns a layout reads; of other rows they do not."""
     write(db, range(20))
     half = rowfeed.Grid("t", **SHAPE | {"shape": (1, 2)}, out_of_range="drop")
-    feed = rowfeed.Feed(db, GRID, {"half": half, "large": rowfeed.Grid("t", **SHAPE, where="v > 40")})
+    feed = rowfeed.Feed(db, GRID, {"half": half, "large": rowfeed.Grid("t", **SHAPE, where="v > 40")}, cache=None)
     assert feed.arrays()[1]["large"][:10].any() == False  # noqa: E712
     run(db, "DELETE FROM t WHERE id = 3")
     with pytest.raises(rowfeed.DataError, match=r"got none at t\.id, id=3\."):
@@ -152,7 +152,7 @@ def test_rows_that_a_policy_drops(db, policy, text):
     odd, gone = ("'s07'", "'s09'") if text else (7, 9)
     run(db, "ALTER TABLE t RENAME TO strict", "CREATE TABLE t AS SELECT * FROM strict", "CREATE INDEX i ON t (id)")
     run(db, f"UPDATE t SET {'v = NULL' if policy == 'null' else 'x = 8'} WHERE id = {odd}")
-    feed = rowfeed.Feed(db, rowfeed.Grid("t", **SHAPE, **{policy: "drop"}), batch_size=8)
+    feed = rowfeed.Feed(db, rowfeed.Grid("t", **SHAPE, **{policy: "drop"}), batch_size=8, cache=None)
     assert zeros(feed) == ["s07" if text else 7]
     assert feed.stats().samples_without_rows == 1
     run(db, f"DELETE FROM t WHERE id = {gone}")
@@ -181,7 +181,7 @@ def test_values_of_a_missing_row(db):
     write(db, range(16))
     run(db, "CREATE TABLE labels (id INTEGER PRIMARY KEY, label)")
     labels = rowfeed.Columns("labels", sample="id", columns="label", null="fill", fill=5)
-    feed = rowfeed.Feed(db, GRID, labels)
+    feed = rowfeed.Feed(db, GRID, labels, cache=None)
     assert feed.arrays()[1].tolist() == [5] * 16
     assert feed.stats().samples_without_rows == 16
 

@@ -53,7 +53,7 @@ def server(request):
 def feed(url, **options):
     """Many small windows, so that an epoch has many requests; on two connections."""
     db = rowfeed.connect(url, **{"timeout_s": 20, "retry_s": 30, **options})
-    return rowfeed.Feed(db, x=GRID, samples=range(SAMPLES), batch_size=10, seed=3, memory_bytes=4 * 64 * 40)
+    return rowfeed.Feed(db, x=GRID, samples=range(SAMPLES), batch_size=10, seed=3, memory_bytes=4 * 64 * 40, cache=None)
 
 
 def through(server, proxy):

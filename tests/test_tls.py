@@ -97,7 +97,7 @@ def cipher(db):
 
 def digest(db):
     found = hashlib.sha256()
-    feed = rowfeed.Feed(db, x=GRID, batch_size=16, seed=4, memory_bytes=16 * 16 * 64)
+    feed = rowfeed.Feed(db, x=GRID, batch_size=16, seed=4, memory_bytes=16 * 16 * 64, cache=None)
     for epoch in range(2):
         for batch in feed.batches(epoch):
             found.update(batch.tobytes())

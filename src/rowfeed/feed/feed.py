@@ -18,13 +18,13 @@ from rowfeed.errors import ArgumentError
 from rowfeed.feed.options import Options
 from rowfeed.feed.samples import SamplesLike
 from rowfeed.feed.scans import EpochScans, check_scans, warn_of_scans
-from rowfeed.feed.survey import Survey, survey
-from rowfeed.layouts.base import Layout
+from rowfeed.feed.survey import Query, Survey, survey
 from rowfeed.layouts.structure import Batch, Layouts
 from rowfeed.messages import brief, discreet
 from rowfeed.plan.order import LastBatch, Plan, choose_window, largest_window
 from rowfeed.plan.split import hash_ids, parts
 from rowfeed.reading.batches import Batches
+from rowfeed.reading.kept import Kept
 from rowfeed.reading.sizes import RequestSize, ScanSize
 from rowfeed.reading.stats import Counters, Stats
 from rowfeed.reading.stream import Stream
@@ -71,6 +71,9 @@ class Feed:
             window that is being read, rows in transit, and batches. With `shuffle`, the size of the window is part of
             the order.
         connections: The most database connections.
+        cache: `"memory"`: if all samples fit in a quarter of `memory_bytes`, each is read once, and later epochs come
+            from memory. What changes in the database after that is not seen: make a new feed. None: each epoch is
+            read from the database.
 
     Raises:
         ArgumentError: An argument cannot be right.
@@ -109,6 +112,7 @@ class Feed:
         transform: Transform | None = None,
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
         connections: int = 2,
+        cache: str | None = "memory",
     ) -> None:
         options = Options(
             db,
@@ -123,6 +127,7 @@ class Feed:
             transform,
             memory_bytes,
             connections,
+            cache,
         )
         self._set_up(options, "", None)
 
@@ -139,28 +144,40 @@ class Feed:
                 f'expected at least one whole batch of {options.batch_size} with last_batch="drop"; got {ids.size} '
                 'samples. Pass a smaller batch_size, or last_batch="keep".'
             )
-        connections = 1 if self._survey.scans else options.connections
-        reads = [self._read(layout, connections) for layout in self._survey.selections]
+        connections = 1 if any(query.scan for query in self._survey.queries) else options.connections
+        reads = [self._read(query, connections) for query in self._survey.queries]
         scans = [
-            EpochScans(read.layout, read.scan, min(read.size.samples, window), plan.requests(read.size.samples))
+            EpochScans(read.selection, read.scan, min(read.size.samples, window), plan.requests(read.size.samples))
             for read in reads
             if read.scan is not None
         ]
         check_scans(scans, options.address.max_scanned_rows)
         for each in scans:
-            if not (known and each.layout in known.scans):
+            if not (known and each.selection.source in known.scanned):
                 warn_of_scans(each)
-        self._stream = Stream(options.address, ids, plan, structure, reads, connections, options.transform, counters)
+        kept = Kept(ids.size, structure.layouts, len(reads)) if self._fits() else None
+        self._stream = Stream(
+            options.address, ids, plan, structure, reads, connections, options.transform, counters, kept
+        )
 
-    def _read(self, layout: Layout, connections: int) -> Read:
-        """The way to read a layout. The connections share the memory for rows in transit, and the rate."""
-        selection, scan = self._survey.selections[layout], self._survey.scans.get(layout)
-        presence = self._survey.origins.get((layout.source, layout.sample))
+    def _fits(self) -> bool:
+        """Whether all samples stay in memory. Of text and objects it is not known how much they would take."""
+        options, structure = self._options, self._options.structure
+        fixed = not any(np.dtype(layout.dtype).hasobject for layout in structure.layouts)
+        size = self._survey.ids.size * structure.sample_bytes
+        return options.cache == "memory" and fixed and size <= options.memory_bytes // 4
+
+    def _read(self, query: Query, connections: int) -> Read:
+        """The way to read a query. The connections share the memory for rows in transit, and the rate."""
+        selection, scan = query.shared.selection, query.scan
+        presence = self._survey.origins.get((selection.source, selection.sample))
+        numbers = {layout: number for number, layout in enumerate(self._options.structure.layouts)}
+        parts = {numbers[part.layout]: part for part in query.shared.parts}
         room = self._options.memory_bytes // 4 // connections
         if scan is not None:
-            return Read(layout, selection, ScanSize(room, selection, scan), scan, presence)
+            return Read(selection, parts, ScanSize(room, selection, scan), scan, presence)
         rate = self._options.address.throttle.rows_per_s / connections
-        return Read(layout, selection, RequestSize(room, selection, rate), None, presence)
+        return Read(selection, parts, RequestSize(room, selection, rate), None, presence)
 
     def _refuse_samples_too_large(self) -> None:
         """Refuse samples so large that the memory does not hold a batch."""
@@ -322,7 +339,9 @@ class Feed:
         tables = ", ".join(dict.fromkeys(layout.source.label for layout in options.structure.layouts))
         if not hasattr(self, "_stream"):  # a traceback that shows locals may have a feed that could not be made
             return f"<Feed of {tables}>"
-        return f"<Feed of {tables}: {self.sample_ids.size:,} samples, {len(self):,} batches of {options.batch_size}>"
+        kept = ", kept in memory" if self._stream.kept else ""
+        samples = f"{self.sample_ids.size:,} samples, {len(self):,} batches of {options.batch_size}"
+        return f"<Feed of {tables}: {samples}{kept}>"
 
 
 def _check_counts(**counts: Any) -> None:

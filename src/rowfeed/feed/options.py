@@ -40,6 +40,7 @@ class Options:
     transform: Transform | None
     memory_bytes: int
     connections: int
+    cache: str | None
 
     def __post_init__(self) -> None:
         if not isinstance(self.db, Database):
@@ -57,6 +58,10 @@ class Options:
         if not isinstance(self.shuffle, bool):
             raise ArgumentError(f"expected True or False; got shuffle={brief(self.shuffle)}.")
         checked_choice("last_batch", self.last_batch, ("keep", "drop", "pad"))
+        if self.cache not in ("memory", None):
+            raise ArgumentError(
+                f'expected "memory" or None; got cache={brief(self.cache)}. None: each epoch reads anew.'
+            )
         if self.transform is not None and not callable(self.transform):
             raise ArgumentError(f"expected a function (batch, rng) -> batch; got transform={brief(self.transform)}.")
         if self.y is None and self.sample_weight is not None:

@@ -8,29 +8,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rowfeed.errors import MissingIndexWarning, SchemaError
-from rowfeed.layouts.base import Layout
 from rowfeed.reading.sizes import Scan
+from rowfeed.request.selection import Selection
 
 
 @dataclass(frozen=True, eq=False)
 class EpochScans:
-    """The scans that an epoch of a feed takes for one layout.
+    """The scans that an epoch of a feed takes for one query.
 
     Args:
-        layout: The layout whose table lacks the index.
+        selection: The query, whose table lacks the index.
         scan: The scan of each request.
         samples: The most samples in a request.
         scans: The number of scans.
     """
 
-    layout: Layout
+    selection: Selection
     scan: Scan
     samples: int
     scans: int
 
     @property
     def reason(self) -> str:
-        return f"{self.layout.source.label} has no index that starts with {self.layout.sample}"
+        return f"{self.selection.source.label} has no index that starts with {self.selection.sample}"
 
     @property
     def product(self) -> str:
@@ -46,7 +46,7 @@ def check_scans(epoch: Sequence[EpochScans], most_rows: int | None) -> None:
     """Refuse more scanned rows than an epoch may take.
 
     Args:
-        epoch: The scans for each layout whose table lacks an index.
+        epoch: The scans for each query whose table lacks an index.
         most_rows: `max_scanned_rows` of the database.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
@@ -15,6 +15,7 @@ from rowfeed.plan.order import Positions
 from rowfeed.reading.listing import list_ids
 from rowfeed.reading.presence import Presence
 from rowfeed.reading.retrier import Retrier
+from rowfeed.reading.shared import Shared, shared
 from rowfeed.reading.sizes import Scan
 from rowfeed.reading.stats import Counters
 from rowfeed.request.request import Request
@@ -28,21 +29,45 @@ Origin: TypeAlias = "tuple[Source, str]"
 
 
 @dataclass(frozen=True, eq=False)
+class Query:
+    """A query of a feed's requests.
+
+    Args:
+        shared: Its columns, and the layouts that it reads.
+        scan: The scan of a request, if the table lacks an index.
+    """
+
+    shared: Shared
+    scan: Scan | None
+
+    @property
+    def asked(self) -> object:
+        """What the scan depends on."""
+        selection = self.shared.selection
+        return selection.source, selection.sample, frozenset(selection.value_kinds)
+
+
+@dataclass(frozen=True, eq=False)
 class Survey:
     """The known facts about a database. A feed that is made from another one gets them, and asks only for the rest.
 
     Args:
         selections: The selection of each layout.
         ids: The sample ids of the feed, ascending and read-only.
-        scans: The scan of a request, for each layout whose table lacks an index.
+        queries: The queries that read the layouts.
         origins: The samples that had rows, for each table and column that the ids come from; none if the options name
             the samples.
     """
 
     selections: Mapping[Layout, Selection]
     ids: Ids
-    scans: Mapping[Layout, Scan]
+    queries: Sequence[Query]
     origins: Mapping[Origin, Presence]
+
+    @property
+    def scanned(self) -> set[Source]:
+        """The sources that requests scan."""
+        return {query.shared.selection.source for query in self.queries if query.scan is not None}
 
     def cut(self, positions: Positions) -> Survey:
         """The facts for a feed of only these samples."""
@@ -66,27 +91,26 @@ def survey(options: Options, known: Survey | None, counters: Counters) -> Survey
     layouts = options.structure.layouts
     ids, origins = (None, {}) if known is None else (known.ids, known.origins)
     selections = {layout: known.selections[layout] for layout in layouts if known and layout in known.selections}
-    scans = {layout: known.scans[layout] for layout in selections if known and layout in known.scans}
-    if ids is None or len(selections) < len(layouts):
-        with Retrier(options.address, patient=False, counters=counters) as retrier:
-            new = [layout for layout in layouts if layout not in selections]
-            for layout in new:
+    with Retrier(options.address, patient=False, counters=counters) as retrier:
+        for layout in layouts:
+            if layout not in selections:
                 selections[layout] = retrier.run(partial(_selection, layout))
-            if ids is None:
-                given, ids, origins = retrier.run(partial(_sample_ids, options, selections, counters))
-            else:
-                given = _kind(ids)
-            for layout in layouts:
-                kind = selections[layout].id_kind
-                if kind is not None:
-                    check_kind(ids, given, kind, layout.source.label, layout.sample)
-            for layout in new:
-                request = Request(selections[layout], ids)
-                scan = retrier.run(partial(_scan, layout, request))
-                if scan is not None:
-                    scans[layout] = scan
+        if ids is None:
+            given, ids, origins = retrier.run(partial(_sample_ids, options, selections, counters))
+        else:
+            given = _kind(ids)
+        for layout in layouts:
+            kind = selections[layout].id_kind
+            if kind is not None:
+                check_kind(ids, given, kind, layout.source.label, layout.sample)
+        asked = {} if known is None else {query.asked: query.scan for query in known.queries}
+        queries = []
+        for one in shared({layout: selections[layout] for layout in layouts}):
+            query = Query(one, None)
+            scan = asked[query.asked] if query.asked in asked else retrier.run(partial(_scan, one, ids))
+            queries.append(replace(query, scan=scan))
     ids.flags.writeable = False
-    return Survey({layout: selections[layout] for layout in layouts}, ids, scans, origins)
+    return Survey({layout: selections[layout] for layout in layouts}, ids, queries, origins)
 
 
 def _selection(layout: Layout, retrier: Retrier) -> Selection:
@@ -95,15 +119,16 @@ def _selection(layout: Layout, retrier: Retrier) -> Selection:
     return layout.selection(retrier.session)
 
 
-def _scan(layout: Layout, request: Request, retrier: Retrier) -> Scan | None:
+def _scan(query: Shared, ids: Ids, retrier: Retrier) -> Scan | None:
     """The scan of a request to a table without an index; None if there is one."""
     session = retrier.session
-    index = layout.missing_index(session)
+    index = query.layouts[0].missing_index(session)
     if index is None:
         return None
-    retrier.notice.begin(lambda: f"the number of rows of {layout.source.label}, which lacks an index")
-    rows = session.table_rows(layout.source)
-    return Scan(index, rows, min(rows / request.ids.size, layout.rows_per_sample), session.most_ids(request))
+    retrier.notice.begin(lambda: f"the number of rows of {query.selection.source.label}, which lacks an index")
+    rows = session.table_rows(query.selection.source)
+    most_ids = session.most_ids(Request(query.selection, ids))
+    return Scan(index, rows, min(rows / ids.size, query.rows_per_sample), most_ids)
 
 
 def _sample_ids(

@@ -29,7 +29,7 @@ class _Open:
     """A window that is being cut, the next of its batches to be timed, and the number of counted ones."""
 
     def __init__(self, window: Window, batch_size: int, first: int) -> None:
-        self.samples, self.arrays, self.release = window.samples, window.arrays, window.release
+        self.samples, self.cut, self.release = window.samples, window.cut, window.release
         self.due, self.counted, self._last = first, first, (window.samples - 1) // batch_size
 
     def count(self) -> int:
@@ -55,7 +55,7 @@ class Batches(Iterator[Batch]):
         transform: A function that runs on each batch.
         step: From this epoch to the one whose windows follow, which `following` gives; None: no windows follow.
         counters: The counters of the batches.
-        selections: The selection of each different layout.
+        selections: The selection of each query.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Batches(Iterator[Batch]):
     def _next_window(self) -> Window:
         """The next window. The last one of an epoch that was read from its beginning is refused if none had a row."""
         window = next(self._windows)
-        self._found = [one or other for one, other in zip(self._found, window.found, strict=True)]
+        self._found = [one or other for one, other in zip(self._found, window.found(), strict=True)]
         if self._batch + self._per_window >= self._length:
             try:
                 refuse_barren(self._found, self._selections, self._plan.count)
@@ -178,21 +178,20 @@ class Batches(Iterator[Batch]):
         return result
 
     def _cut(self, window: _Open, start: int) -> Batch:
-        size, arrays = self._size, window.arrays
+        size, cut = self._size, window.cut
         if not self._pads:
             rows = slice(start, start + size)
-            return self._structure.build(lambda number: arrays[number][rows].copy())
+            return self._structure.build(lambda number: cut(number, rows))
         real = min(size, window.samples - start)
         layouts = self._structure.layouts
-        padded = self._structure.build(
-            lambda number: _padded(layouts[number], arrays[number][start : start + real], size)
-        )
+        rows = slice(start, start + real)
+        padded = self._structure.build(lambda number: _padded(layouts[number], cut(number, rows), size))
         return _weighted(padded, real, size)
 
 
 def _padded(layout: Layout, array: Array, size: int) -> Array:
     if len(array) == size:
-        return array.copy()
+        return array
     return np.concatenate([array, layout.empty(size - len(array))])
 
 

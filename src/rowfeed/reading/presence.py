@@ -81,25 +81,25 @@ def refuse_lost(session: Session, data: ColumnData, without: Positions, position
 
 
 class Gleaning:
-    """Which layouts of a window had rows. Requests of several threads note theirs.
+    """Which queries of a window had rows. Requests of several threads note theirs.
 
     Args:
-        samples: The samples of the window.
-        layouts: The number of layouts.
+        samples: The samples that each of them asks for.
+        queries: The number of queries.
     """
 
-    def __init__(self, samples: int, layouts: int) -> None:
+    def __init__(self, samples: int, queries: int) -> None:
         self._lock = threading.Lock()
-        self._left = [samples] * layouts
-        self.found = [False] * layouts
-        """Whether each layout had a row."""
+        self._left = [samples] * queries
+        self.found = [False] * queries
+        """Whether each query had a row."""
 
-    def note(self, layout: int, samples: int, rows: int) -> bool:
-        """Note a reply. Whether the window is complete, and still without a row in this layout."""
+    def note(self, query: int, samples: int, rows: int) -> bool:
+        """Note a reply. Whether the window is complete, and still without a row of this query."""
         with self._lock:
-            self._left[layout] -= samples
-            self.found[layout] |= rows > 0
-            return self._left[layout] <= 0 and not self.found[layout]
+            self._left[query] -= samples
+            self.found[query] |= rows > 0
+            return self._left[query] <= 0 and not self.found[query]
 
 
 def refuse_emptied(session: Session, selection: Selection) -> None:

@@ -18,8 +18,9 @@ class Stats:
         requests: Requests that were answered: one query each, or a few if a statement would be too long.
         connections_refused: Connections or threads that could not be had beside others; reading went on with those.
         retries: Requests that were repeated after a failure.
-        samples: Samples in the answered requests, summed over layouts.
-        samples_without_rows: Samples of those that had no row in the answer, summed over layouts: they are all `fill`.
+        samples: Samples in the answered requests. Layouts of the same table share them.
+        samples_without_rows: Samples of those that had no row in the answer: they are all `fill`.
+        samples_from_memory: Samples that were in memory already, and needed no request: see `cache` of Feed.
         rows: Rows of the answers.
         bytes: Bytes of the answers as columns: numbers of samples and cells, and values.
         query_s: Seconds from asking the database to having columns, summed over connections.
@@ -41,6 +42,7 @@ class Stats:
     retries: int = 0
     samples: int = 0
     samples_without_rows: int = 0
+    samples_from_memory: int = 0
     rows: int = 0
     bytes: int = 0
     query_s: float = 0.0

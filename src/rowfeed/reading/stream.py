@@ -9,6 +9,7 @@ from rowfeed.access.address import Address
 from rowfeed.layouts.structure import Batch, Structure
 from rowfeed.plan.order import Plan
 from rowfeed.reading.batches import Batches
+from rowfeed.reading.kept import Kept
 from rowfeed.reading.prefetch import Prefetcher
 from rowfeed.reading.retrier import Retrier
 from rowfeed.reading.stats import Counters
@@ -26,10 +27,11 @@ class Stream:
         ids: All sample ids, ascending.
         plan: Their order.
         structure: The places of layouts in a batch.
-        reads: The different layouts, each with its way of reading.
+        reads: The queries that read the different layouts, each with its way of reading.
         connections: The most sessions that share the work.
         transform: A function that runs on each batch.
         counters: The counters of the feed.
+        kept: The samples that stay in memory; None: each epoch reads all of them.
     """
 
     address: Address
@@ -40,6 +42,7 @@ class Stream:
     connections: int
     transform: Transform | None = None
     counters: Counters = field(default_factory=Counters)
+    kept: Kept | None = None
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -81,7 +84,7 @@ class Stream:
         order = self.plan.epoch(epoch)
         for window in range(start // self.plan.batches_per_window, self.plan.windows):
             positions = order.window(window)
-            yield Window(self.ids, positions, self.reads, self.connections, self.counters, spare)
+            yield Window(self.ids, positions, self.reads, self.connections, self.counters, spare, self.kept)
 
     def _cut(self, windows: Iterator[Window], epoch: int, start: int, step: int | None = None) -> Batches:
         ahead = Prefetcher(windows, self._retrier, self.connections, self.counters, self.address.throttle)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rowfeed.access.throttle import Cost
-from rowfeed.layouts.base import Array, Layout
+from rowfeed.layouts.base import Array
 from rowfeed.plan.order import Positions
+from rowfeed.reading.kept import Kept
 from rowfeed.reading.presence import Gleaning, Presence, refuse_emptied, refuse_lost
 from rowfeed.reading.retrier import Retrier
+from rowfeed.reading.shared import Part
 from rowfeed.reading.sizes import RequestSize, Scan, ScanSize
 from rowfeed.reading.stats import Counters
 from rowfeed.request.request import Request
@@ -23,18 +25,18 @@ from rowfeed.values.kinds import size_of
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """A layout, its selection, and the way to read it.
+    """A query, its layouts, and the way to read them.
 
     Args:
-        layout: The layout.
-        selection: Its selection.
+        selection: All columns of the layouts.
+        parts: The layouts, by their numbers among those of the feed.
         size: The size of its requests.
         scan: The scan of each request; None with an index.
         presence: The samples that must have rows, since their ids come from its table; None: none of them.
     """
 
-    layout: Layout
     selection: Selection
+    parts: Mapping[int, Part]
     size: RequestSize | ScanSize
     scan: Scan | None = None
     presence: Presence | None = None
@@ -65,10 +67,11 @@ class Window:
     Args:
         ids: All sample ids of the feed.
         positions: The positions in `ids` of the window's samples, in the order of its slots.
-        reads: The layouts to read.
+        reads: The queries to read.
         connections: The number of sessions that share the work.
         counters: The counters of requests.
         spare: Arrays of released windows; those of this window are added later.
+        kept: The samples of a small feed that were read already; None: none are kept.
     """
 
     def __init__(
@@ -79,27 +82,37 @@ class Window:
         connections: int,
         counters: Counters,
         spare: Spare,
+        kept: Kept | None = None,
     ) -> None:
         self._counters = counters
         self.samples = int(positions.size)
-        self._gleaning = Gleaning(self.samples, len(reads))
-        self._spare = spare
-        used = spare.take(self.samples)
-        self.arrays = used or [read.layout.empty(self.samples) for read in reads]
-        self._blanks = [_whole(read.layout.empty(1))[0] for read in reads] if used else []
         self._ids, self._positions, self._reads = ids, positions, reads
-        self._by_id = np.argsort(positions)
+        parts = {number: part for read in reads for number, part in read.parts.items()}
+        layouts = [parts[number].layout for number in range(len(parts))]
+        self._spare = spare
+        self._held = None if kept is None else kept.room(positions)
+        used = [] if self._held else spare.take(self.samples)
+        self._blanks = [_whole(layout.empty(1))[0] for layout in layouts] if used else []
+        self._wanted = np.argsort(positions)
+        if self._held is None:
+            self.arrays = used or [layout.empty(self.samples) for layout in layouts]
+        else:
+            self.arrays = self._held.arrays
+            if known := self.samples - self._held.new.size:
+                self._wanted = self._wanted[np.isin(self._wanted, self._held.new)]
+                counters.add(samples_from_memory=known * len(reads))
         self._most = -(-self.samples // connections)
         self._next = [0] * len(reads)
+        self._gleaning = Gleaning(self._wanted.size, len(reads))
 
     def take(self) -> Callable[[Retrier], Cost] | None:
         """The next request, a function of a retrier; None if all were taken."""
         for index, read in enumerate(self._reads):
             start = self._next[index]
-            if start < self.samples:
-                stop = min(self.samples, start + min(read.size.samples, self._most))
+            if start < self._wanted.size:
+                stop = min(self._wanted.size, start + min(read.size.samples, self._most))
                 self._next[index] = stop
-                slots = self._by_id[start:stop]
+                slots = self._wanted[start:stop]
                 return lambda retrier: self._fill(retrier, read, index, slots)
         return None
 
@@ -108,14 +121,25 @@ class Window:
         tables = ", ".join(dict.fromkeys(read.selection.source.label for read in self._reads))
         return f"{self.samples:,} samples of {tables}"
 
-    @property
     def found(self) -> list[bool]:
-        """Whether each layout had a row."""
-        return self._gleaning.found
+        """Whether each query had a row. Called when all requests were answered."""
+        found = self._gleaning.found
+        if self._held is None:
+            return found
+        self._held.keep(found)
+        return self._held.found(found)
+
+    def cut(self, number: int, rows: slice) -> Array:
+        """A copy of some samples of layout `number`, in the order of the slots."""
+        array = self.arrays[number]
+        if self._held is None or self._held.places is None:
+            return array[rows].copy()
+        return np.take(array, self._held.places[rows], axis=0)
 
     def release(self) -> None:
         """Give the arrays to a later window. Nothing may use them afterwards."""
-        self._spare.give(self.arrays)
+        if self._held is None:
+            self._spare.give(self.arrays)
         self.arrays = []
 
     def _fill(self, retrier: Retrier, read: Read, index: int, slots: Positions) -> Cost:
@@ -123,11 +147,13 @@ class Window:
         positions = self._positions[slots]
         data = session.read(Request(read.selection, self._ids[positions]))
         answered, cpu_s = time.perf_counter(), time.thread_time() - cpu
-        array = self.arrays[index]
+        places = slots if self._held is None or self._held.places is None else self._held.places[slots]
         for which, portion in data.portions():
-            if self._blanks:
-                _whole(array)[slots[which]] = self._blanks[index]
-            read.layout.scatter(portion, slots[which], array)
+            for number, part in read.parts.items():
+                array = self.arrays[number]
+                if self._blanks:
+                    _whole(array)[places[which]] = self._blanks[number]
+                part.layout.scatter(part.of(portion), places[which], array)
         without = data.without_rows()
         if without.size and read.presence is not None:
             refuse_lost(session, data, without, positions, read.presence)

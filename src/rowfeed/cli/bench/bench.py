@@ -119,6 +119,7 @@ class Bench:
             transform=self.transform,
             memory_bytes=self.memory_bytes,
             connections=self.connections,
+            cache=None,
         )
         count, sample_bytes = int(feed.sample_ids.size), self.layout.sample_bytes
         say(f"{self.layout.source.label} in {self.db.label}: {count:,} samples.")
