@@ -139,9 +139,9 @@ FAULTS = {
     "NULL coordinate": ("(1, NULL, 0, 1)", r"x must be an integer; got NULL at cells\.x, id=1"),
     "outside": ("(1, 0, 7, 1)", r"y must be in 0\.\.6 \(axis of shape \(5, 7\)\); got 7 at cells\.y, id=1"),
     "negative": ("(1, -1, 0, 1)", r"x must be in 0\.\.4 .*; got -1 at cells\.x, id=1"),
-    "fraction": ("(1, 1.5, 0, 1)", r"x must be an integer; got Decimal\('1\.5'\) at cells\.x, id=1"),
+    "fraction": ("(1, 1.5, 0, 1)", r"x must be an integer; got 1\.5 at cells\.x, id=1"),
     "duplicate": ("(1, 2, 3, 1), (1, 2, 3, 2)", r"expected one row for a cell; got 2 at cells\.x, id=1, x=2, y=3"),
-    "NaN coordinate": ("(1, 'NaN', 0, 1)", r"x must be an integer; got Decimal\('NaN'\) at cells\.x, id=1"),
+    "NaN coordinate": ("(1, 'NaN', 0, 1)", r"x must be an integer; got NaN at cells\.x, id=1"),
 }
 
 
@@ -374,7 +374,7 @@ def test_selectables_views_domains_and_where(url, columns_only):
 def test_faults_of_sample_ids_are_named(url):
     """NULL and fractions are no ids."""
     run(url, "CREATE TABLE t (id numeric, v int)", "CREATE INDEX ON t (id)", "INSERT INTO t VALUES (1, 1), (2.5, 1)")
-    with pytest.raises(rowfeed.SchemaError, match=r"got Decimal\('2\.5'\) at t\.id"):
+    with pytest.raises(rowfeed.SchemaError, match=r"got 2\.5 at t\.id"):
         rowfeed.Feed(rowfeed.connect(url), rowfeed.Columns("t", sample="id", columns="v"))
     run(url, "ALTER TABLE t ALTER id TYPE int", "INSERT INTO t VALUES (NULL, 1)")
     with pytest.raises(rowfeed.DataError, match=r"expected a sample id in every row; got NULL at t\.id"):

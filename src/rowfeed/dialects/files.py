@@ -8,6 +8,12 @@ from pathlib import Path
 from rowfeed.access.failures import Advice
 
 
+def path_of(database: str) -> Path:
+    """The path of a file from the place of the database in a URL; also from a URI `file:path?options`."""
+    path = database.removeprefix("file:").partition("?")[0] if database.startswith("file:") else database
+    return Path(path).absolute()
+
+
 def why_unusable(product: str, database: str, magic: bytes, offset: int) -> Advice | None:
     """The fault of a file that an engine refused; None if none can be seen from outside.
 
@@ -17,8 +23,7 @@ def why_unusable(product: str, database: str, magic: bytes, offset: int) -> Advi
         magic: The bytes that mark the engine's files.
         offset: The place of these bytes in the file.
     """
-    path = Path(database.removeprefix("file:").partition("?")[0] if database.startswith("file:") else database)
-    path = path.absolute()
+    path = path_of(database)
     expected = f"a {product} file at {path}"
     scheme = product.lower()
     way = f"{scheme}:///file.db begins in the working directory, {scheme}:////file.db at the root"

@@ -42,6 +42,25 @@ TEXTS = {"VARCHAR", "UUID", "BLOB"}
 
 NUMBERS = INTEGERS | {"BOOLEAN", "FLOAT", "DOUBLE"}
 
+MODES = ("read_only", "access_mode")
+"""Options of a URL that are rowfeed's to set: feeds only read, `write` writes."""
+
+ADVICE = {
+    "different configuration": (
+        "the configuration with which this process has {} open already",
+        "Close its other connections, or give rowfeed their configuration in the URL: ?threads=4&memory_limit=1GB.",
+    ),
+    "disabled by configuration": (
+        "tables and views of {} itself, since rowfeed shuts off other files, extensions and the network",
+        "To read views of other files, add enable_external_access=true to the URL, after ? or &.",
+    ),
+    "Conflicting lock": (
+        "{} without another process that writes it",
+        "Close it there, or open it there for reading only too: DuckDB lets one process write, or several read.",
+    ),
+}
+"""The expectation and the remedy for an error, by a part of its text; {} is the database."""
+
 RUN_OF = 2
 """From this many neighbours on, the ends of a run are bound instead of its ids."""
 
@@ -73,14 +92,16 @@ class Session(Writing, generic.Session):
     @classmethod
     def _engine(cls, address: Address, *, read_only: bool) -> sa.Engine:
         sa.dialects.registry.register(Dialect.scheme, Dialect.__module__, "Dialect")
-        config = {"enable_external_access": "false", **address.url.query}
-        config.pop("read_only", None)
-        options = {"config": config, "read_only": read_only}
+        query = {name: value for name, value in address.url.query.items() if name.lower() not in MODES}
+        options = {"config": query, "read_only": read_only}
         url = sa.URL.create(Dialect.scheme, database=address.url.database)
         return sa.create_engine(url, connect_args=options, poolclass=NullPool, hide_parameters=True)
 
     @classmethod
     def advice(cls, error: BaseException, label: str, database: str) -> Advice | None:
+        known = next((found for text, found in ADVICE.items() if text in str(error)), None)
+        if known is not None:
+            return Advice.of(known, label)
         elsewhere = re.match("[a-z0-9]{2,}:", database)  # md:name, s3://bucket/file
         return None if elsewhere else why_unusable("DuckDB", database, b"DUCK", 8)
 

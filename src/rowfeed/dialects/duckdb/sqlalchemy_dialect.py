@@ -6,6 +6,7 @@ It has a name of its own, so that it neither needs nor disturbs an installed dia
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import product
 from typing import Any
 from uuid import uuid4
 
@@ -18,12 +19,26 @@ from sqlalchemy.sql.compiler import IdentifierPreparer
 class Connection:
     """A DuckDB connection in SQLAlchemy's form: its cursors share the connection, and so its transaction."""
 
-    def __init__(self, module: Any, duckdb: Any) -> None:
-        self.module, self.duckdb = module, duckdb
+    def __init__(self, module: Any, duckdb: Any, *, guarded: bool = False) -> None:
+        self.module, self.duckdb, self._guarded = module, duckdb, guarded
         self._begun = False
+        self._reader: _Cursor | None = None
 
     def cursor(self) -> _Cursor:
-        return _Cursor(self.duckdb)
+        return _Cursor(self)
+
+    def guard(self, reader: _Cursor) -> None:
+        """Before a statement in an instance that may write: a transaction that only reads, for it alone."""
+        if self._guarded:
+            self.rollback()
+            self.duckdb.execute("BEGIN TRANSACTION READ ONLY")
+            self._begun, self._reader = True, reader
+
+    def release(self, reader: _Cursor) -> None:
+        """After the result of a statement: end its transaction, unless it is that of a later one."""
+        if self._reader is reader:
+            self._reader = None
+            self.rollback()
 
     def begin(self) -> None:
         self.duckdb.execute("BEGIN TRANSACTION")
@@ -68,14 +83,15 @@ class _Cursor:
     arraysize = 1
     rowcount = -1
 
-    def __init__(self, duckdb: Any) -> None:
-        self._duckdb = duckdb
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._duckdb = connection, connection.duckdb
 
     @property
     def description(self) -> Any:
         return self._duckdb.description
 
     def execute(self, statement: str, parameters: Any = ()) -> None:
+        self._connection.guard(self)
         self._duckdb.execute(statement, list(parameters))
 
     def executemany(self, statement: str, parameters: Any) -> None:
@@ -94,7 +110,8 @@ class _Cursor:
         return self._duckdb.fetchnumpy()
 
     def close(self) -> None:
-        """The result stays with the connection until the next."""
+        """The result stays with the connection until the next, except in an instance that may write."""
+        self._connection.release(self)
 
 
 class _Preparer(IdentifierPreparer):
@@ -130,9 +147,19 @@ class Dialect(default.DefaultDialect):
     def create_connect_args(self, url: sa.URL) -> tuple[list[Any], dict[str, Any]]:
         return [url.database], {}
 
-    def connect(self, *arguments: Any, **options: Any) -> Any:
+    def connect(self, *arguments: Any, config: dict[str, Any], read_only: bool) -> Any:
+        """Connect to an instance of one's own; or to the process's, if it has the file open with other options."""
         module: Any = self.loaded_dbapi
-        return Connection(module, module.connect(*arguments, **options))
+        alone = {"enable_external_access": "false", **config}
+        try:
+            return Connection(module, module.connect(*arguments, config=alone, read_only=read_only))
+        except module.ConnectionException:
+            plain = {name: value for name, value in config.items() if name != "enable_external_access"}
+            for options, reads in product((plain, alone, config), (False, True) if read_only else (False,)):
+                with suppress(module.Error):
+                    shared = module.connect(*arguments, config=options, read_only=reads)
+                    return Connection(module, shared, guarded=read_only and not reads)
+            raise
 
     def do_ping(self, dbapi_connection: Any) -> bool:
         return True

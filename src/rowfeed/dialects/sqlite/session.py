@@ -27,8 +27,9 @@ from sqlalchemy.util import memoized_property
 from rowfeed.access.address import Address
 from rowfeed.access.failures import Advice, Failure
 from rowfeed.dialects import session as generic
-from rowfeed.dialects.files import why_unusable
+from rowfeed.dialects.files import path_of, why_unusable
 from rowfeed.dialects.skip_scan import skip_scan
+from rowfeed.dialects.sqlite.journal import why_not_read
 from rowfeed.dialects.sqlite.packing import Packing
 from rowfeed.dialects.sqlite.query import (
     aggregate,
@@ -115,7 +116,11 @@ class Session(Writing, generic.Session):
 
     @classmethod
     def advice(cls, error: BaseException, label: str, database: str) -> Advice | None:
-        return why_unusable("SQLite", database, b"SQLite format 3\0", 0)
+        found = why_unusable("SQLite", database, b"SQLite format 3\0", 0)
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+        if found is None and code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            return why_not_read(path_of(database))
+        return found
 
     def _protect(self) -> None:
         self._connection.exec_driver_sql("PRAGMA query_only = ON")
