@@ -111,6 +111,16 @@ def test_class_weight_beside_other_weights(url, options):
         model.fit(feed.to_keras(), class_weight={0: 1.0, 1: 2.0, 2: 0.0}, verbose=0)
 
 
+def test_class_weight_for_several_targets(url):
+    """Keras' own error would be an IndexError."""
+    label = rowfeed.Columns("labels", sample="s", columns="label", dtype="int32")
+    data = make_feed(url, y={"a": label, "b": label}).to_keras()
+    with pytest.raises(
+        rowfeed.ArgumentError, match=r"expected one y for class_weight; got a dict.*a dict with the names"
+    ):
+        recorder().fit(data, class_weight={0: 1.0}, verbose=0)
+
+
 def test_the_way_out_of_class_weight_with_padding(url):
     """Weights of the classes in a transform, times those of the padding, train as class_weight does."""
     table = np.array([1.0, 2.0, 0.0], np.float32)

@@ -148,6 +148,18 @@ def test_evaluate_before_fit_takes_no_epoch(url):
     assert model.steps == expected(feed, [0])
 
 
+def test_a_method_that_is_over_holds_no_window(url):
+    """However often `evaluate` stops early, what it had read is let go when the next method begins, on TensorFlow too,
+    which keeps all of its adapters.
+    """
+    data, model = make_feed(url).to_keras(), recorder()
+    for _ in range(4):
+        model.evaluate(data, steps=2, verbose=0)
+    model.fit(data, steps_per_epoch=2, validation_data=data, validation_steps=2, epochs=2, verbose=0)
+    open_readers = [use for use in data._uses.values() if use._reader._batches is not None]
+    assert len(open_readers) <= 2  # of this fit
+
+
 def test_predict_with_fewer_steps_first(url):
     """A `predict` of some steps does not shift the rows of the next one."""
     feed, model = make_feed(url, shuffle=False, y=None), recorder()
@@ -230,7 +242,7 @@ def test_workers_of_keras_are_refused(url, name, value):
 def test_an_iterator_that_was_left_takes_no_batch_of_the_next_one(url):
     """TensorFlow may still ask for an epoch that ended early: that is refused, and the running pass has all batches."""
     feed = make_feed(url)
-    use = Use(feed._stream, trains=False, steps=None, done=0)
+    use = Use(feed._stream, trains=False)
     left, running = (Asker(None, "_finite_generator", run) for run in (1, 2))
     use.begin_pass(left)
     assert ids_of(use.batch(left, 5, permuted=True)) == expected(feed, [0])[0]

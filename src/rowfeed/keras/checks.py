@@ -37,6 +37,11 @@ def check_class_weight(stream: Stream, class_weight: Any) -> None:
         raise ArgumentError(
             "expected a feed with y for class_weight; got y=None, with which Keras would ignore it. Pass y= to Feed."
         )
+    if stream.transform is None and isinstance(stream.structure.places[1], dict):
+        raise ArgumentError(
+            "expected one y for class_weight; got a dict, and Keras does not say whose classes are meant. Pass "
+            "sample_weight= to Feed, a dict with the names of y."
+        )
     by_hand = "or weigh the classes in transform, which gets (x, y, sample_weight)"
     if len(stream.structure.places) == 3:
         raise ArgumentError(

@@ -20,6 +20,7 @@ from rowfeed.keras.internals import (
     asker,
     epochs_of,
     in_a_torch_loader,
+    running_frames,
     running_methods,
     steps_per_epoch,
 )
@@ -152,6 +153,9 @@ class KerasFeed(keras.utils.PyDataset):
         with self._lock:
             use = self._uses.get(who.adapter)
             if use is None:
+                frames = running_frames()
+                for other in list(self._uses.values()):
+                    other.end_if_left(frames)
                 use = self._uses[who.adapter] = self._new_use(who.adapter)
             return use
 
@@ -161,18 +165,19 @@ class KerasFeed(keras.utils.PyDataset):
         methods = running_methods()
         method = next(iter(methods), "")
         if not method:
-            return Use(self._stream, trains=True, steps=None, done=0)
+            return Use(self._stream, trains=True)
         names = methods[method].f_locals
         model, trains = names.get("self"), method == "fit" and "epoch" not in names  # later it is validation data
         check_method(self._stream, model, method if trains or method != "fit" else "evaluate")
         if not trains:
-            return Use(self._stream, trains=False, steps=None, done=0)
+            return Use(self._stream, trains=False, method=id(methods[method]))
         check_class_weight(self._stream, getattr(adapter, "class_weight", None))
         check_validation(validation := names.get("validation_data"))
         if isinstance(validation, KerasFeed):
             check_method(validation._stream, model, "evaluate")
             check_dtypes(validation._stream)
-        use = Use(self._stream, trains=True, steps=steps_per_epoch(), done=self._done.get(model, 0))
+        done = self._done.get(model, 0)
+        use = Use(self._stream, True, steps_per_epoch(), done, id(methods[method]))
         if (epochs := epochs_of(methods[method])) is not None:
             use.begin_epoch(epochs)
         return use

@@ -71,6 +71,11 @@ def asker(dataset: Any) -> Asker | None:
     return None
 
 
+def running_frames() -> set[int]:
+    """The identities of all frames on the call stack."""
+    return {id(frame) for frame in _callers()}
+
+
 def running_methods() -> dict[str, FrameType]:
     """The running methods of a Keras model and their frames, innermost first."""
     found: dict[str, FrameType] = {}

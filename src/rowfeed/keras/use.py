@@ -31,10 +31,12 @@ class Use:
         steps: The steps of an epoch of Keras', if they were given for a `fit`. Keras then takes the dataset for an
             endless one: its epoch e begins at batch e × steps of the row of all epochs.
         done: Where the model's last `fit` ended, in batches of that row.
+        method: The identity of the frame of Keras' method, which runs on the present thread; 0 if it is not known.
     """
 
-    def __init__(self, stream: Stream, trains: bool, steps: int | None, done: int) -> None:
+    def __init__(self, stream: Stream, trains: bool, steps: int | None = None, done: int = 0, method: int = 0) -> None:
         self.trains, self.steps = trains, steps if trains else None
+        self._thread, self._method, self._ended = threading.current_thread(), method, False
         self._stream, self._reader = stream, Reader(stream, again=not trains)
         self._done = done if self.steps else -(-done // len(stream)) * len(stream)
         self._first: int | None = None
@@ -83,6 +85,11 @@ class Use:
 
     def batch(self, asker: Asker, index: int, permuted: bool) -> Batch:
         """The batch for an index. The k-th different index of a permuted pass is the k-th batch of its epoch."""
+        if self._ended:
+            raise ArgumentError(
+                "expected Keras to ask for batches while its method runs; got a question after it. Pass a dataset of "
+                "its own to each use: feed.to_keras()."
+            )
         if not asker.generates:  # to learn shapes
             return self._reader.take(self._base + index, index)
         if asker.run != self._pass.run and not permuted and index == 0:
@@ -96,6 +103,17 @@ class Use:
             number = self._pass.numbers.setdefault(index, len(self._pass.numbers)) if permuted else index
             position = self._pass.first + number
         return self._reader.take(position, number)
+
+    def end_if_left(self, frames: set[int]) -> None:
+        """End this use if its method is over. TensorFlow keeps adapters for ever, and with them what they have read.
+
+        Args:
+            frames: The frames of the present thread.
+        """
+        here = self._thread is threading.current_thread()
+        if self._method and (self._method not in frames if here else not self._thread.is_alive()):
+            self._ended = True
+            self.close()
 
     def close(self) -> None:
         """End the threads and connections of its reading."""
