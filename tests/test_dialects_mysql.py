@@ -782,3 +782,48 @@ def test_a_url_without_a_database(url):
         rowfeed.Feed(db, x=layout)
     named = rowfeed.Columns(f"{url.database}.T", sample="id", columns="v")
     assert rowfeed.Feed(db, x=named).arrays().tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("using", "finds"), [("HASH", False), ("BTREE", True)])
+def test_a_hash_finds_no_ranges(url, run, using, finds, monkeypatch):
+    """A MEMORY table's hash finds ids, so nothing is missing; ranges would each scan the table, and are not asked."""
+    run(f"CREATE TABLE t (id INT, v INT, KEY (id) USING {using}) ENGINE = MEMORY")
+    run(f"INSERT INTO t SELECT seq, seq FROM {numbers(1, 500)}")
+    asked = []
+    original = dialect.Session._ranges
+    monkeypatch.setattr(
+        dialect.Session, "_ranges", lambda self, request: asked.append(original(self, request)) or asked[-1]
+    )
+    found = read(rowfeed.connect(url), rowfeed.Columns("t", sample="id", columns="v"), range(1, 501))
+    assert found.tolist() == list(range(1, 501))
+    assert asked == ["BIGINT" if finds else ""]
+
+
+def test_a_password_that_needs_another_package(request, monkeypatch):
+    """Without the package that encrypts a password, the error is what to install, and not a RuntimeError."""
+    if why := why_missing("mysql"):
+        pytest.skip(why)
+    monkeypatch.setattr("pymysql._auth._have_cryptography", False)
+    url = request.getfixturevalue("mysql")
+    with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as admin:
+        admin.exec_driver_sql("CREATE USER encrypted@'%%' IDENTIFIED WITH caching_sha2_password BY 'pw'")
+        try:
+            db = rowfeed.connect(url.set(username="encrypted", password="pw"))
+            text = r'expected the package cryptography, .* Install it: pip install "rowfeed\[mysql\]"\.'
+            with pytest.raises(rowfeed.DependencyError, match=text):
+                db.open()
+        finally:
+            admin.exec_driver_sql("DROP USER encrypted@'%%'")
+
+
+def test_vectors_by_a_view(url, run, request):
+    """The way that docs/databases.md names for embeddings, until there is a layout for them."""
+    if request.node.callspec.params["server"] == "mariadb":
+        pytest.skip("MariaDB 10.11 has no VECTOR")
+    run("CREATE TABLE e (id INT PRIMARY KEY, v VECTOR(3))")
+    run("INSERT INTO e VALUES (3, STRING_TO_VECTOR('[1, 2.5, -3e-5]')), (4, STRING_TO_VECTOR('[0, 0, 1]'))")
+    numbers_of = "JSON_TABLE(VECTOR_TO_STRING(v), '$[*]' COLUMNS (i FOR ORDINALITY, number FLOAT PATH '$')) AS c"
+    run(f"CREATE VIEW r AS SELECT id, i - 1 AS i, number FROM e, {numbers_of}")
+    grid = rowfeed.Grid("r", sample="id", axes="i", value="number", shape=3)
+    found = rowfeed.Feed(rowfeed.connect(url), grid, shuffle=False).arrays()
+    np.testing.assert_array_equal(found, np.array([[1, 2.5, -3e-5], [0, 0, 1]], "float32"))

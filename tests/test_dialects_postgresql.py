@@ -544,9 +544,15 @@ def test_interrupt_ends_a_read_on_a_stalled_network(admin, url):
 
 
 def test_only_an_index_that_serves_every_request_counts(url):
-    """A partial index, or one that starts with another column, is none; the warning says what to create."""
-    run(url, "CREATE TABLE t (id int, v int)", "INSERT INTO t VALUES (1, 1)")
+    """A partial or broken index, one in no order, or one that starts with another column, is none; the warning says
+    what to create.
+    """
+    run(url, "CREATE TABLE t (id int, v int)", "INSERT INTO t VALUES (1, 1), (1, 2)")
     run(url, "CREATE INDEX ON t (id) WHERE v > 0", "CREATE INDEX ON t (v, id)", "CREATE INDEX ON t ((id + 1))")
+    run(url, "CREATE INDEX ON t USING hash (id)", "CREATE INDEX ON t USING brin (id)")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        run(url, "CREATE UNIQUE INDEX CONCURRENTLY ON t (id)")  # stays, and is invalid
+    run(url, "DELETE FROM t WHERE v = 2")
     layout = rowfeed.Columns("t", sample="id", columns="v")
     with pytest.warns(rowfeed.MissingIndexWarning, match=r"t has no index that starts with id.*CREATE INDEX t_id ON t"):
         rowfeed.Feed(rowfeed.connect(url), layout)

@@ -62,3 +62,12 @@ def test_every_hook_is_there_and_used():
 def hooks():
     """The names that the docstring of the generic session lists."""
     return set(re.findall(r"`(\w+)`", Session.__doc__.partition("overrides its hooks")[2]))
+
+
+@pytest.mark.parametrize("timeout_s", [0.5, 24 * 24 * 3600])
+def test_every_engine_takes_the_longest_limit(db, timeout_s):
+    """The longest time that may be asked for fits into every engine's settings and timers."""
+    layout = rowfeed.Columns("T", sample="id", columns="v")
+    db.write(layout, [1.0, 2.0])
+    patient = rowfeed.connect(db._address.url, timeout_s=timeout_s, plain_rows=db._address.plain_rows)
+    assert rowfeed.Feed(patient, layout, shuffle=False).arrays().tolist() == [1, 2]

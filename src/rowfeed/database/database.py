@@ -26,7 +26,7 @@ from rowfeed.values.given_ids import GivenIds
 VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 """A portable name of an environment variable. A password in its place, which pickles would carry, rarely matches."""
 
-LEAST_S, MOST_S = 0.001, 366 * 24 * 3_600
+LEAST_S, MOST_S = 0.001, 24 * 24 * 3_600
 """Seconds: the resolution of servers' limits, for which 0 is none; and what all of them and timers hold."""
 
 

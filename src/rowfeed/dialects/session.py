@@ -19,7 +19,7 @@ from rowfeed.access.passwords import hide
 from rowfeed.access.sockets import HeldSocket, opening
 from rowfeed.dialects.reflection import Reflection
 from rowfeed.dialects.writing import Writing
-from rowfeed.errors import DataError, SchemaError
+from rowfeed.errors import DataError, Error, SchemaError
 from rowfeed.messages import brief
 from rowfeed.request.plain_rows import to_columns
 from rowfeed.request.request import ColumnData, Request
@@ -150,6 +150,8 @@ class Session(Writing, Reflection):
                     if held is not None:
                         held.hold(driver)
                     return driver
+                except Error:
+                    raise
                 except Exception as error:
                     hide(error, url)
                     raise sa.exc.DBAPIError("", None, error) from error

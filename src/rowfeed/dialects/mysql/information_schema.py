@@ -6,6 +6,7 @@ parses DDL.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,6 +44,20 @@ class InformationSchema(Reflection):
         usable = "seq_in_index = 1 AND index_type IN ('BTREE', 'HASH') AND column_name IS NOT NULL"
         usable = f"{usable} AND {self._server.in_use}"
         return set(self._catalogue("statistics", "column_name", schema, table, usable))
+
+    @cached_property
+    def _trees(self) -> dict[tuple[Source, str], bool]:
+        """The results of `in_order` so far."""
+        return {}
+
+    def in_order(self, source: Source, column: str) -> bool:
+        """Whether an index that starts with a column finds ranges of it: a hash, in MEMORY tables, finds none."""
+        if (source, column) not in self._trees:
+            place = self._place(source)
+            tree = f"seq_in_index = 1 AND index_type = 'BTREE' AND {self._server.in_use}"
+            found = [] if place is None else self._catalogue("statistics", "column_name", *place, tree)
+            self._trees[source, column] = column in found
+        return self._trees[source, column]
 
     def _catalogue(self, view: str, column: str, schema: str | None, table: str, condition: str = "1 = 1") -> list[str]:
         """The entries of information_schema for a table; empty if there is no such table."""

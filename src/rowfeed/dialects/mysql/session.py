@@ -28,7 +28,7 @@ from rowfeed.dialects.mysql.query import NO_IDS, numbers, printable
 from rowfeed.dialects.mysql.server import server_of
 from rowfeed.dialects.mysql.statements import Template, template, type_of_ranges, wanted
 from rowfeed.dialects.mysql.writing import Writing
-from rowfeed.errors import SchemaError
+from rowfeed.errors import DependencyError, SchemaError
 from rowfeed.request.request import ColumnData, Request
 from rowfeed.request.selection import Selection, Value
 from rowfeed.request.source import Source
@@ -66,7 +66,15 @@ class Session(Writing, InformationSchema, generic.Session):
         if dialect.driver != "pymysql":
             return super()._driver_connect(dialect, arguments, options)
         pymysql: Any = dialect.loaded_dbapi
-        return tls.sharing_class(pymysql)(*arguments, **options)
+        try:
+            return tls.sharing_class(pymysql)(*arguments, **options)
+        except RuntimeError as error:
+            if "cryptography" not in str(error):
+                raise
+            raise DependencyError(
+                "expected the package cryptography, by which PyMySQL encrypts the password of this account where there "
+                'is no TLS; got none. Install it: pip install "rowfeed[mysql]".'
+            ) from error
 
     @classmethod
     def failure(cls, error: BaseException) -> Failure:
@@ -88,7 +96,8 @@ class Session(Writing, InformationSchema, generic.Session):
     def _ranges(self, request: Request) -> str:
         """The type of the ends of a request's ranges; empty if it asks for ids."""
         least = self._server.range_from
-        return "" if least is None else type_of_ranges(request, least)
+        kind = "" if least is None else type_of_ranges(request, least)
+        return kind if kind and self.in_order(request.selection.source, request.selection.sample) else ""
 
     def close(self) -> None:
         if self._connection.closed:

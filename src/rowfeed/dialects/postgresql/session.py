@@ -71,6 +71,16 @@ all rows, if nearly every number is an id. Measured with 200,000 ids of 50 rows:
 1.24 s, and reading all rows 1.95 s."""
 
 
+LEADING = """
+SELECT a.attname FROM pg_index AS i
+JOIN pg_class AS c ON c.oid = i.indexrelid
+JOIN pg_am AS m ON m.oid = c.relam
+JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+WHERE i.indrelid = to_regclass(:name) AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree'
+"""
+"""The columns that an index of a table starts with, which finds any of their values and ranges."""
+
+
 class Session(Writing, generic.Session):
     """A session on a PostgreSQL server."""
 
@@ -196,12 +206,10 @@ class Session(Writing, generic.Session):
         return column.collate("C")
 
     def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
-        """As in the generic session, but without partial indexes, which serve only some requests."""
-        found = set(inspector.get_pk_constraint(table, schema=schema)["constrained_columns"][:1])
-        for index in inspector.get_indexes(table, schema=schema):
-            if not index.get("dialect_options", {}).get("postgresql_where") and index["column_names"][0]:
-                found.add(index["column_names"][0])
-        return found
+        """Of indexes that are complete and in order: no partial or invalid one, no hash, GIN or BRIN."""
+        name = self._connection.dialect.identifier_preparer.format_table(sa.table(table, schema=schema))
+        query = sa.text(LEADING).bindparams(name=name)
+        return set(self._execute(query).scalars())
 
     def _types_of(self, rows: sa.Subquery) -> dict[str, int]:
         """PostgreSQL's type number of each column; for a domain, that of its base type."""
