@@ -22,7 +22,8 @@ class Proxy:
     def __init__(self, host, port, most=None):
         self.faults = 0
         self.most = most
-        self._stalled = threading.Event()
+        self._stalled, self._ended = threading.Event(), threading.Event()
+        self._bytes_per_s = None
         self._target = (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -42,6 +43,12 @@ class Proxy:
         with self._lock:
             self.faults += len(self._pairs)
         self._stalled.set()
+
+    def trickle(self, bytes_per_s):
+        """From now on so many bytes come through in a second, in each direction."""
+        with self._lock:
+            self.faults += len(self._pairs)
+        self._bytes_per_s = bytes_per_s
 
     def resume(self):
         """New connections come through again; those that were stalled have lost bytes and are closed."""
@@ -67,6 +74,8 @@ class Proxy:
 
     def close(self):
         """End everything."""
+        self._ended.set()
+        self._bytes_per_s = None
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -104,8 +113,12 @@ class Proxy:
                     with self._lock:
                         self.faults += left >= 0
                     data, left = data[: max(0, left)], -1
-                if data and not self._stalled.is_set():
-                    target.sendall(data)
+                while data and not self._stalled.is_set():
+                    now = len(data) if self._bytes_per_s is None else max(1, self._bytes_per_s // 20)
+                    target.sendall(data[:now])
+                    data = data[now:]
+                    if self._bytes_per_s is not None:
+                        self._ended.wait(0.05)
                 left = left and max(-1, left - len(data))
             if not self._stalled.is_set():
                 target.shutdown(socket.SHUT_WR)

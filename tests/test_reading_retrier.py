@@ -176,6 +176,22 @@ def test_a_stall_for_good(server):
         assert proxy.faults >= 1
 
 
+@pytest.mark.parametrize("plain", [False, True], ids=["fast", "plain"])
+def test_an_answer_that_trickles(server, plain):
+    """An answer that never ends, but whose bytes come all the time, is given up after timeout_s, too."""
+    with nothing_left(), Proxy("127.0.0.1", server.port) as proxy:
+        db = rowfeed.connect(through(server, proxy), timeout_s=1, retry_s=0, plain_rows=plain)
+        whole = rowfeed.Feed(db, x=GRID, samples=range(SAMPLES), batch_size=SAMPLES)
+        batches = iter(feed(through(server, proxy), timeout_s=1, retry_s=0, plain_rows=plain))
+        next(batches)
+        batches.close()
+        proxy.trickle(2_000)  # enough to connect, and to begin
+        began = time.monotonic()
+        with pytest.raises(rowfeed.DatabaseError, match=r"within timeout_s=1; got none\. The server or the network"):
+            whole.arrays()
+        assert time.monotonic() - began < 15
+
+
 def test_a_server_that_stays_away(server):
     """A server that does not come back is an error with the driver's own as its cause."""
     with nothing_left(), Proxy("127.0.0.1", server.port) as proxy:
