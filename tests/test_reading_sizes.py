@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rowfeed.reading.sizes import FIRST_WIDTH, SPARE, RequestSize, row_bytes
+from rowfeed.reading.sizes import FIRST_WIDTH, SORTED, SPARE, RequestSize, row_bytes
 from rowfeed.request.selection import Selection, Value
 from rowfeed.request.source import Source
 from rowfeed.values.ids import TEXT
@@ -44,4 +44,18 @@ def test_one_sample_is_always_asked_for():
     """A text that does not fit is read all the same, by itself."""
     found, _ = size(TEXT)
     found.observe(1, 1, 100 * MEMORY, 0.15)
+    assert found.samples == 1
+
+
+def test_cells_of_several_rows():
+    """Nobody knows how many: requests grow from one sample on, a few times each, and there is memory to sort rows."""
+    _, selection = size("float64")
+    found = RequestSize(MEMORY, selection, several=True)
+    sizes = []
+    for _ in range(4):
+        sizes.append(found.samples)
+        found.observe(found.samples, 2 * found.samples, 16 * found.samples, 0.001)
+    assert sizes == [1, 4, 16, 64]
+    assert found.fitting_rows == RequestSize(MEMORY, selection).fitting_rows // SORTED
+    found.observe(64, 64 * MEMORY, 64 * 8 * MEMORY, 0.001)
     assert found.samples == 1

@@ -53,6 +53,7 @@ class Session(Writing, Reflection):
       `remote` and `streams` describe the connection.
     - *Catalogue*: `columns_ignore_case`, `_place`, `_column_names`, `_leading_columns`, `primary_key`; `indexed`,
       `missing_index`.
+    - *Values*: `numbers`, those of a column.
     - *Ids*: `sample_kind`, `sample_ids`, `id_ends`; `_bytewise`, for text; `_ordered`, for columns that order rows.
     - *Reading*: `_read_columns` is the engine's fast way. It returns None if plain rows must be read: by `_read_rows`,
       with `_row_columns` and `_bound`. `_most_column_ids` and `_most_plain_ids` say how many ids a statement of each
@@ -217,6 +218,14 @@ class Session(Writing, Reflection):
                 f"{source.label}.{column}. CAST the column in a selectable."
             )
         return Value(column, dtype)
+
+    def numbers(self, source: Source, column: str) -> np.dtype[Any] | None:
+        """See `Catalogue`. Judged by the first row: columns of other engines than SQLite have one type."""
+        value = source.select({"value": column}).subquery("r").c.value
+        found = self._execute(sa.select(value).where(value.is_not(None)).limit(1)).first()
+        if found is None or type(found[0]) not in (int, float):
+            return None
+        return self._ordered(source, column, found[0]).dtype
 
     def sample_ids(self, source: Source, column: str) -> Ids:
         """The distinct ids of a column, ascending.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -177,7 +178,8 @@ class Feed:
         if scan is not None:
             return Read(selection, parts, ScanSize(room, selection, scan), scan, presence)
         rate = self._options.address.throttle.rows_per_s / connections
-        return Read(selection, parts, RequestSize(room, selection, rate), None, presence)
+        several = math.isinf(query.shared.rows_per_sample)
+        return Read(selection, parts, RequestSize(room, selection, rate, several), None, presence)
 
     def _refuse_samples_too_large(self) -> None:
         """Refuse samples so large that the memory does not hold a batch."""

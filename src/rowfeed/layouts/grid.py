@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf, prod
 from typing import Any
@@ -20,12 +20,12 @@ from rowfeed.layouts.arguments import (
     unchanged_array,
 )
 from rowfeed.layouts.base import Array, Layout, filled, put
+from rowfeed.layouts.combining import combined, result_of
 from rowfeed.messages import brief, discreetly_made
 from rowfeed.request.catalogue import Catalogue
 from rowfeed.request.request import ColumnData
 from rowfeed.request.selection import Axis, Selection, Value
 from rowfeed.request.source import Source, TableLike, Where
-from rowfeed.values.numbers import to_dtype
 
 UNLOAD_CELLS = 4_000_000
 """Cells in one chunk of `unload`."""
@@ -48,8 +48,8 @@ class Grid(Layout):
         fill: The value of cells without a row.
         dtype: The dtype of the arrays: boolean, integer or float. Integers must fit exactly, reals are rounded.
         duplicates: How to treat several rows for one cell: `error`; `first` or `last` in the order of the table's
-            primary key, text by code point; `sum`, `mean`, `max` or `min` of them (computed in float64, then converted
-            to dtype).
+            primary key, text by code point; `sum`, `mean`, `max` or `min` of them: integers exactly, or an
+            error if dtype does not hold the result; reals in float64, then rounded to dtype.
         out_of_range: How to treat a coordinate outside `shape`: `error`, or `drop` the row.
         null: How to treat a NULL: `error`; `drop` the row; or `fill`, the value is then `fill` (a coordinate must not
             be NULL then).
@@ -117,12 +117,11 @@ class Grid(Layout):
 
     def selection(self, catalogue: Catalogue) -> Selection:
         catalogue.check(self.source, (self.sample, *self.axes, *self.values))
-        dtype = np.dtype(np.float64) if self._combines else np.dtype(self.dtype)
         return Selection(
             source=self.source,
             sample=self.sample,
             axes=tuple(Axis(name, size) for name, size in zip(self.axes, self.shape, strict=True)),
-            values=(*(Value(name, dtype) for name in self.values), *self._ordering(catalogue)),
+            values=(*(self._value(catalogue, name) for name in self.values), *self._ordering(catalogue)),
             null=self.null,
             fill=self.fill,
             out_of_range=self.out_of_range,
@@ -155,6 +154,15 @@ class Grid(Layout):
     def _combines(self) -> bool:
         return self.duplicates in ("sum", "mean", "max", "min")
 
+    def _value(self, catalogue: Catalogue, name: str) -> Value:
+        """A value column. Those that combine come as integers if they are all integers, else as float64."""
+        if not self._combines:
+            return Value(name, np.dtype(self.dtype))
+        dtype = catalogue.numbers(self.source, name)
+        if dtype is None or (self.null == "fill" and self.fill != np.floor(self.fill)):
+            return Value(name, np.dtype(np.float64))
+        return Value(name, dtype, reals=dtype.kind == "f")
+
     def _ordering(self, catalogue: Catalogue) -> tuple[Value, ...]:
         """The columns that order several rows for a cell."""
         if self.duplicates not in ("first", "last"):
@@ -186,16 +194,17 @@ class Grid(Layout):
         if self.duplicates == "error":
             raise self._duplicate(data, order, starts)
         if self._combines:
+            samples, reals = data.sample[order[starts]], [value.reals for value in data.request.selection.values]
             values = tuple(
-                self._combined(key, value, starts, data.request.locate(name, data.sample[order[starts]]))
-                for name, value in zip(self.values, own, strict=True)
+                combined(self.duplicates, key, value, starts, self.dtype, real, data.request.locate(name, samples))
+                for name, value, real in zip(self.values, own, reals, strict=True)
             )
         else:
             self._refuse_ties(data, [column[order] for column in (key, *ordering)], order)
             chosen = starts if self.duplicates == "first" else np.append(starts[1:], order.size) - 1
             values = tuple(value[order[chosen]] for value in own)
         sample, cell = data.sample[order[starts]], data.cell[order[starts]]
-        return sample, cell, self._converted(data, values, sample)
+        return sample, cell, values
 
     def _refuse_ties(self, data: ColumnData, ordered: Sequence[Array], order: Array) -> None:
         """Refuse rows of a cell whose ordering columns are all equal: rounding can make a key ambiguous."""
@@ -209,29 +218,14 @@ class Grid(Layout):
                 f"{data.request.at(self.axes[0], data.sample[row])}. CAST the key to integers or text in a selectable."
             )
 
-    def _combined(self, key: Array, value: Array, starts: Array, where: Callable[[int], str]) -> Array:
-        """One value per cell. Sums add ascending values one by one: the order of rows changes no bit of them."""
-        ordered = value[np.lexsort((value, key))]
-        if self.duplicates in ("max", "min"):
-            function = np.maximum if self.duplicates == "max" else np.minimum
-            return np.asarray(function.reduceat(ordered, starts))
-        counts = np.diff(np.append(starts, ordered.size))
-        with np.errstate(invalid="ignore", over="ignore"):
-            total = np.bincount(np.repeat(np.arange(starts.size), counts), weights=ordered)
-        total = np.where(counts == 1, ordered[starts], total)  # bincount adds to 0.0, which -0.0 does not survive
-        overflow = ~np.isfinite(total) & np.logical_and.reduceat(np.isfinite(ordered), starts)
-        if overflow.any():
-            raise DataError(
-                f"expected a {self.duplicates} within float64; got an overflow at {where(int(np.argmax(overflow)))}. "
-                "Fix the rows, or aggregate them in a selectable."
-            )
-        return total if self.duplicates == "sum" else total / counts
-
     def _converted(self, data: ColumnData, values: tuple[Array, ...], sample: Array) -> tuple[Array, ...]:
-        """Combined values, from float64 to the dtype of the arrays; other values have it already."""
+        """Values of cells in the dtype of the arrays: those that combine come in a wider one, others have it."""
+        if not self._combines:
+            return values
+        reals = [value.reals for value in data.request.selection.values]
         return tuple(
-            to_dtype(value, self.dtype, data.request.locate(name, sample))
-            for name, value in zip(self.values, values, strict=True)
+            result_of(value, self.dtype, real, data.request.locate(name, sample))
+            for name, value, real in zip(self.values, values, reals, strict=True)
         )
 
     def _duplicate(self, data: ColumnData, order: Array, starts: Array) -> DataError:

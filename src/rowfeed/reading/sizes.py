@@ -31,6 +31,9 @@ MAX_SAMPLES = 65_536
 MAX_SCANNED = 2**23
 """The most rows in the answer to a request that scans: engines have limits of 1 GB, and queries have a time limit."""
 
+SORTED = 3
+"""The factor by which sorting and combining the rows of cells takes more memory."""
+
 SPARE = 1.25
 """The factor by which a request may be fuller than those before."""
 
@@ -108,11 +111,15 @@ class RequestSize(_Size):
         memory_bytes: The part of the memory for rows in transit.
         selection: The selection of the request.
         most_rows: The most rows of a request, except for requests of one sample.
+        several: Whether a cell may have several rows: nobody knows how many. So the first request asks for one sample,
+            and each for a few times as many as those before; and there is memory for sorting them.
     """
 
-    def __init__(self, memory_bytes: int, selection: Selection, most_rows: float = math.inf) -> None:
-        super().__init__(memory_bytes, selection, float(selection.cells))
-        self._most_rows = most_rows
+    def __init__(
+        self, memory_bytes: int, selection: Selection, most_rows: float = math.inf, several: bool = False
+    ) -> None:
+        super().__init__(memory_bytes, selection, 1.0 if several else float(selection.cells))
+        self._most_rows, self._several, self._largest = most_rows, several, 0
         self._fast_rows = float(FIRST_ROWS)
 
     @property
@@ -121,10 +128,15 @@ class RequestSize(_Size):
 
     @property
     def samples(self) -> int:
-        return min(MAX_SAMPLES, super().samples)
+        most = max(1, int(GROWTH) * self._largest) if self._several else MAX_SAMPLES
+        return min(most, MAX_SAMPLES, super().samples)
+
+    @property
+    def fitting_rows(self) -> int:
+        return max(1, super().fitting_rows // (SORTED if self._several else 1))
 
     def observe(self, samples: int, rows: int, value_bytes: int, seconds: float) -> None:
-        before = self.rows
+        before, self._largest = self.rows, max(self._largest, samples)
         super().observe(samples, rows, value_bytes, seconds)
         if rows >= before / 4:  # a small one shows the cost of a query, not of its rows
             wanted = rows * min(GROWTH, TARGET_S / max(seconds, 1e-6))

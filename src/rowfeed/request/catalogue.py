@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from rowfeed.request.selection import Value
 from rowfeed.request.source import Source
@@ -31,6 +33,9 @@ class Catalogue(Protocol):
 
     def primary_key(self, source: Source) -> tuple[str, ...]:
         """The columns of the table's declared primary key; none for a view or a selectable."""
+
+    def numbers(self, source: Source, column: str) -> np.dtype[Any] | None:
+        """The numbers that a column holds: int64 or uint64 if only integers, float64 if only reals; None: any."""
 
     def ordering(self, source: Source, columns: Iterable[str]) -> tuple[Value, ...]:
         """Columns as values that order rows, each in a dtype that keeps the order of its column.

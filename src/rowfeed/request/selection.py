@@ -33,10 +33,17 @@ class Axis:
 
 @dataclass(frozen=True)
 class Value:
-    """A value column and its requested dtype."""
+    """A value column and its requested dtype.
+
+    Args:
+        name: The column.
+        dtype: The dtype.
+        reals: Whether the column is known to hold reals only, so that also its whole numbers may be rounded.
+    """
 
     name: str
     dtype: np.dtype[Any]
+    reals: bool = False
 
     @property
     def kind(self) -> ValueKind:

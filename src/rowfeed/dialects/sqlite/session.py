@@ -159,6 +159,12 @@ class Session(Writing, generic.Session):
             if found < IDS_PER_PART:
                 return np.concatenate(parts)
 
+    def numbers(self, source: Source, column: str) -> np.dtype[Any] | None:
+        """A column holds what was put into it, unless it is declared REAL: then it makes reals of all numbers."""
+        declared = self._declared_in(source).get(column.lower(), "")
+        real = "INT" not in declared and any(word in declared for word in ("REAL", "FLOA", "DOUB"))
+        return np.dtype(np.float64) if real else None
+
     def _read_columns(self, request: Request) -> ColumnData | None:
         if request.selection.value_kinds != {ValueKind.NUMBER} or not self._lists(request):
             return None
@@ -179,16 +185,20 @@ class Session(Writing, generic.Session):
         query = "SELECT count(*) FROM sqlite_master WHERE lower(name) = 'json_each'"
         return bool(self._connection.exec_driver_sql(query).scalar())
 
+    def _declared_in(self, source: Source) -> dict[str, str]:
+        """The declared types of a table's columns, by their names in lower case; none of a selectable's."""
+        place = self._place(source)
+        if place is None:
+            return {}
+        schema, table = place
+        query = "SELECT name, type FROM pragma_table_xinfo(?1, ?2)"
+        rows = self._connection.exec_driver_sql(query, (table, schema or "main"))
+        return {name.lower(): kind.upper() for name, kind in rows}
+
     def _declared(self, selection: Selection) -> list[str]:
         """The declared type of each value column; empty if it has none, or is a column of a selectable."""
         if selection not in self._types:
-            declared: dict[str, str] = {}
-            place = self._place(selection.source)
-            if place is not None:
-                schema, table = place
-                query = "SELECT name, type FROM pragma_table_xinfo(?1, ?2)"
-                rows = self._connection.exec_driver_sql(query, (table, schema or "main"))
-                declared = {name.lower(): kind.upper() for name, kind in rows}
+            declared = self._declared_in(selection.source)
             self._types[selection] = [declared.get(value.name.lower(), "") for value in selection.values]
         return self._types[selection]
 
