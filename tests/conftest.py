@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from engines import ENGINES, PRODUCTS, SERVERS, place
 
 import rowfeed
+from rowfeed.feed import scans
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -86,6 +87,12 @@ def _server(engine: str, **query: str) -> Iterator[sa.URL]:
         pytest.skip(why)
     with SERVERS[engine].server() as url:
         yield sa.make_url(url).update_query_dict(query)
+
+
+@pytest.fixture
+def warned_of_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing index is warned of however few rows are scanned, so that tests need no large tables."""
+    monkeypatch.setattr(scans, "FEW_ROWS", 0)
 
 
 @contextmanager

@@ -392,6 +392,7 @@ def test_there_are_enough_failures():
 
 
 @pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.usefixtures("warned_of_few_rows")
 def test_no_failure_shows_the_password(place, watch, failure):
     """What fails says so, and nothing that can be read of it has a piece of the password."""
     expected, fail = FAILURES[failure]

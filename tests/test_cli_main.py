@@ -410,6 +410,7 @@ def test_a_faulty_row_met_while_training_keeps_its_error(url, tmp_path, capsys):
 
 
 @pytest.mark.keras
+@pytest.mark.usefixtures("warned_of_few_rows")
 def test_a_table_without_index_is_a_warning_of_one_line(tmp_path, capsys):
     """It trains all the same, and says once which index to create."""
     with sqlite3.connect(tmp_path / "x.db") as db:

@@ -543,6 +543,7 @@ def test_interrupt_ends_a_read_on_a_stalled_network(admin, url):
     wait_for(lambda: not run(admin, f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid}"))
 
 
+@pytest.mark.usefixtures("warned_of_few_rows")
 def test_only_an_index_that_serves_every_request_counts(url):
     """A partial or broken index, one in no order, or one that starts with another column, is none; the warning says
     what to create.

@@ -147,6 +147,7 @@ def test_the_smaller_limit_counts(url, driver, role):
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["fast", "plain"])
+@pytest.mark.usefixtures("warned_of_few_rows")
 def test_a_role_with_settings_of_its_own(url, role, plain):
     """Its time zone and order of days are those of `where`; values are in UTC, and no digit or byte is lost."""
     run(

@@ -389,6 +389,7 @@ class TestSchema:
             ("CREATE TABLE u (id, x, v); CREATE UNIQUE INDEX i ON u (id DESC)", True),
         ],
     )
+    @pytest.mark.usefixtures("warned_of_few_rows")
     def test_indexes(self, tmp_path, ddl, enough):
         """An index, unique constraint or key that starts with the sample column is enough; nothing else is."""
         with closing(sqlite3.connect(tmp_path / "a.db")) as connection:
@@ -406,6 +407,7 @@ class TestSchema:
             ]
         )
 
+    @pytest.mark.usefixtures("warned_of_few_rows")
     def test_the_warning_points_at_the_caller(self, tmp_path):
         """The warning shows the line that made the feed."""
         create(tmp_path / "a.db", "t", COLUMNS, [(1, 0, 1)])

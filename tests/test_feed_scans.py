@@ -19,12 +19,15 @@ from test_access_throttle import closed_in
 
 import rowfeed
 from rowfeed.dialects.sqlite import session as sqlite
+from rowfeed.feed import scans
+from rowfeed.feed.scans import FEW_ROWS
 from rowfeed.plan.order import Plan
 from rowfeed.reading.sizes import MAX_SCANNED, Scan, ScanSize, row_bytes
 from rowfeed.request.selection import Selection, Value
 from rowfeed.request.source import Source
 
 CELLS = 4
+pytestmark = pytest.mark.usefixtures("warned_of_few_rows")
 
 
 def grid(table="t", **changes):
@@ -342,3 +345,15 @@ def test_memory_stays_within_its_bounds(tmp_path):
         tracemalloc.stop()
     assert peak < 8 * 2**20
     assert feed.stats().rows == 800_000
+
+
+def test_few_rows_are_not_warned_of(tmp_path, monkeypatch):
+    """A table whose scans cost less than a request needs no index; above the limit, the warning has the arithmetic."""
+    create(tmp_path / "t.db", "t", [("id", "INTEGER"), ("x", ""), ("v", "")], [(i, 0, 1) for i in range(344)])
+    monkeypatch.setattr(scans, "FEW_ROWS", FEW_ROWS)
+    assert make(tmp_path / "t.db")[1] == []
+    monkeypatch.setattr(scans, "FEW_ROWS", 344)
+    assert make(tmp_path / "t.db")[1] == []
+    monkeypatch.setattr(scans, "FEW_ROWS", 343)
+    (said,) = make(tmp_path / "t.db")[1]
+    assert "1 scan of 344 rows an epoch" in said

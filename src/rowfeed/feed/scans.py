@@ -11,6 +11,10 @@ from rowfeed.errors import MissingIndexWarning, SchemaError
 from rowfeed.reading.sizes import Scan
 from rowfeed.request.selection import Selection
 
+FEW_ROWS = 100_000
+"""Up to so many scanned rows an epoch, no index is asked for: all scans together take an engine about as long as one
+request should (0.15 s). A table that grows is warned of when a feed is made of it then."""
+
 
 @dataclass(frozen=True, eq=False)
 class EpochScans:
@@ -68,6 +72,8 @@ def check_scans(epoch: Sequence[EpochScans], most_rows: int | None) -> None:
 
 def warn_of_scans(each: EpochScans) -> None:
     """Warn of a missing index and its cost per epoch. The warning points to the calling line outside this package."""
+    if each.rows <= FEW_ROWS:
+        return
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals["__name__"].split(".")[0] == "rowfeed":
         level, frame = level + 1, frame.f_back
