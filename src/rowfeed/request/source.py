@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias, cast
 
 import sqlalchemy as sa
@@ -120,13 +121,7 @@ class Source:
     def _selectable(self, columns: Iterable[str]) -> sa.FromClause:
         if self.name is None:
             return self.table.subquery() if isinstance(self.table, sa.Select) else cast("sa.FromClause", self.table)
-        schema, table = self.name
-        return sa.Table(  # not sa.table, which ignores the `schema_translate_map` of an Engine
-            sa.quoted_name(table, True),
-            sa.MetaData(),
-            *(sa.Column(sa.quoted_name(name, True)) for name in dict.fromkeys(columns)),
-            schema=None if schema is None else sa.quoted_name(schema, True),
-        )
+        return _described(*self.name, tuple(dict.fromkeys(columns)))
 
     def _condition(self, selectable: sa.FromClause) -> sa.ColumnElement[bool]:
         """`where` for this selectable: columns of the user's own table object become columns of ours."""
@@ -147,6 +142,20 @@ class Source:
             return column
 
         return replacement_traverse(self.where, {}, ours)  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=256)
+def _described(schema: str | None, table: str, columns: tuple[str, ...]) -> sa.Table:
+    """A table of that name: not `sa.table`, which ignores the `schema_translate_map` of an Engine.
+
+    Each call gives the same: SQLAlchemy finds compiled statements by the identity of their tables.
+    """
+    return sa.Table(
+        sa.quoted_name(table, True),
+        sa.MetaData(),
+        *(sa.Column(sa.quoted_name(name, True)) for name in columns),
+        schema=None if schema is None else sa.quoted_name(schema, True),
+    )
 
 
 def _alike(one: Any, other: Any) -> bool:
