@@ -827,3 +827,34 @@ def test_vectors_by_a_view(url, run, request):
     grid = rowfeed.Grid("r", sample="id", axes="i", value="number", shape=3)
     found = rowfeed.Feed(rowfeed.connect(url), grid, shuffle=False).arrays()
     np.testing.assert_array_equal(found, np.array([[1, 2.5, -3e-5], [0, 0, 1]], "float32"))
+
+
+@pytest.mark.parametrize("engine", MYSQLS)
+def test_the_hour_that_clocks_show_twice(engine, monkeypatch):
+    """A TIMESTAMP is the stored instant, or refused where MySQL does not tell it: never the other hour."""
+    if why := why_missing(engine):
+        pytest.skip(why)
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    with SERVERS[engine].private_server() as private:
+        url = sa.make_url(private.url).update_query_dict({"ssl_disabled": "true"})
+        with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as admin:
+            admin.exec_driver_sql("CREATE DATABASE game")
+            admin.exec_driver_sql("CREATE TABLE game.t (id INT PRIMARY KEY, at TIMESTAMP(6) NULL)")
+            admin.exec_driver_sql("SET time_zone = '+00:00'")
+            admin.exec_driver_sql("INSERT INTO game.t VALUES (1, '2026-10-25 00:30:00.5'), (2, '2026-10-25 01:30:00')")
+            admin.exec_driver_sql("INSERT INTO game.t VALUES (3, '2026-07-01 10:00:00')")
+        layout = {"sample": "id", "columns": "at", "dtype": "datetime64[us]"}
+        expected = np.array(["2026-10-25T00:30:00.5", "2026-10-25T01:30", "2026-07-01T10:00"], "datetime64[us]")
+        for plain in (False, True):
+            db = rowfeed.connect(url.set(database="game"), plain_rows=plain)
+            feed = rowfeed.Feed(db, rowfeed.Columns("t", **layout), shuffle=False)
+            assert feed.arrays().tolist() == expected.tolist()
+            feed = rowfeed.Feed(db, rowfeed.Columns("t", where="at > '2026-07-01 11:00'", **layout), shuffle=False)
+            assert feed.sample_ids.tolist() == [1, 2, 3]
+            if engine == "mariadb":
+                assert feed.arrays().tolist() == expected.tolist()
+            else:
+                with pytest.raises(rowfeed.DataError, match=r"got 'twice: 2026-10-25 02:30:00.*' at t.at"):
+                    feed.arrays()
+            summer = rowfeed.Columns("t", where="at = '2026-07-01 12:00'", **layout)
+            assert rowfeed.Feed(db, summer).arrays().tolist() == expected[2:].tolist()

@@ -62,27 +62,39 @@ def double(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return column.op("*")(sa.literal_column("1e0"))
 
 
-def instant(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """A TIMESTAMP as a DATETIME in UTC, whatever the session's time zone, which is the user's own, for `where=`.
+UTC: sa.ColumnElement[Any] = sa.literal_column("/*+ SET_VAR(time_zone = '+00:00') */")
+"""A hint of MySQL's, in front of the first column: the statement's time zone."""
 
-    Of a TIMESTAMP, UNIX_TIMESTAMP gives the stored instant: nothing is lost when clocks are set back. It is 0 or NULL
-    for the date of zeros, which stays one.
+
+def instant(column: sa.ColumnElement[Any], exact: bool = True) -> sa.ColumnElement[Any]:
+    """A TIMESTAMP as a date and time in UTC, in a session whose time zone is the user's own, for `where=`.
+
+    UNIX_TIMESTAMP gives the stored instant on MariaDB. On MySQL it does so for a column of a table alone, and not for
+    one of a subquery: there, a time that clocks show twice stays in doubt, and comes as a text that is no date. For
+    the date of zeros it gives 0 or NULL.
+
+    Args:
+        column: The TIMESTAMP.
+        exact: Whether the server is MariaDB.
     """
-    seconds = sa.func.unix_timestamp(column)
+    seconds: sa.ColumnElement[Any] = sa.func.unix_timestamp(column)
+    hour: sa.ColumnElement[Any] = sa.literal_column("3600")
     since_1970 = sa.func.timestampadd(
         sa.literal_column("MICROSECOND"),
         sa.cast(seconds * sa.literal_column("1000000"), sa.types.Integer),
         sa.literal_column("CAST('1970-01-01' AS DATETIME(6))"),
     )
-    return sa.case((seconds > sa.literal_column("0"), since_1970), else_=column)
+    shown, others = sa.func.from_unixtime(seconds), (seconds - hour, seconds + hour)
+    twice = sa.or_(*(sa.func.from_unixtime(other) == shown for other in others))
+    doubt = sa.func.concat(sa.literal_column("'twice: '"), column)
+    doubts = [] if exact else [(twice, doubt)]
+    return sa.case(*doubts, (seconds > sa.literal_column("0"), since_1970), else_=column)
 
 
 def printable(column: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[Any]:
     """A column in such a form that neither the server nor a driver changes its values."""
     if kind == FLOAT:
         return double(column)
-    if kind == TIMESTAMP:
-        return instant(column)
     if kind == VECTOR:  # drivers take it for text
         return sa.func.unhex(sa.func.hex(column))
     return sa.cast(column, mysql.INTEGER(unsigned=True)) if kind == BIT else column

@@ -57,6 +57,7 @@ class Server:
             never. Measured, microseconds: MariaDB takes 16 for a range, 1.7 for an id; MySQL 35 and 7.
         has_uuids: Whether there is a UUID type, whose values come as text.
         in_use: The condition, on information_schema.statistics, that the optimizer may use an index.
+        hints_zone: Whether a statement may have a time zone of its own.
         settings: Further settings of a session that reads.
     """
 
@@ -68,6 +69,7 @@ class Server:
     range_from: int | None
     has_uuids: bool
     in_use: str
+    hints_zone: bool
     settings: Mapping[str, str]
 
     def limit_s(self, value: float) -> float:
@@ -98,6 +100,7 @@ def server_of(dialect: sa.Dialect) -> Server:
             range_from=16 if version >= (10, 6) else None,
             has_uuids=True,
             in_use="ignored = 'NO'" if version >= (10, 6) else "1 = 1",
+            hints_zone=False,
             settings={},
         )
     return Server(
@@ -109,6 +112,7 @@ def server_of(dialect: sa.Dialect) -> Server:
         range_from=8 if version >= (8, 0, 4) else None,
         has_uuids=False,
         in_use="is_visible = 'YES'" if version >= (8,) else "1 = 1",
+        hints_zone=version >= (8, 0, 17),
         # or 36,000 ids in a list are too many for an index, and the server scans the table
         settings={"range_optimizer_max_mem_size": "0"},
     )

@@ -24,7 +24,7 @@ from rowfeed.access.failures import Advice, Failure
 from rowfeed.dialects import session as generic
 from rowfeed.dialects.mysql import decoding, drivers, failures, tls, wire
 from rowfeed.dialects.mysql.information_schema import InformationSchema
-from rowfeed.dialects.mysql.query import NO_IDS, numbers, printable
+from rowfeed.dialects.mysql.query import NO_IDS, TIMESTAMP, UTC, instant, numbers, printable
 from rowfeed.dialects.mysql.server import server_of
 from rowfeed.dialects.mysql.statements import Template, template, type_of_ranges, wanted
 from rowfeed.dialects.mysql.writing import Writing
@@ -239,8 +239,17 @@ class Session(Writing, InformationSchema, generic.Session):
             return self._wire.unsigned(self._literal(query) or "")
 
     def _row_columns(self, selection: Selection) -> list[sa.ColumnElement[Any]]:
-        labelled = zip(selection.subquery.c, self._types_of(selection), strict=True)
-        return [printable(column, kind).label(column.name) for column, kind in labelled]
+        """Without `where`, MySQL answers in UTC. With it, or on MariaDB, each TIMESTAMP is converted."""
+        types = self._types_of(selection)
+        columns = [printable(column, kind) for column, kind in zip(selection.subquery.c, types, strict=True)]
+        if self._server.hints_zone and TIMESTAMP in types and selection.source.where is None:
+            columns[0] = UTC.op("")(columns[0])
+        else:
+            exact = self._server.product == "mariadb"
+            pairs = zip(columns, types, strict=True)
+            columns = [instant(column, exact) if kind == TIMESTAMP else column for column, kind in pairs]
+        names = selection.subquery.c.keys()
+        return [column.label(name) for name, column in zip(names, columns, strict=True)]
 
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         return objects_of(ids, IdKind.TEXT if kind is IdKind.UUIDS else kind)
