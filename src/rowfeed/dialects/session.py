@@ -81,6 +81,7 @@ class Session(Writing, Reflection):
             self._socket.hold(connection.connection.dbapi_connection)
         self.remote = self.remote or address.url.host is not None
         self._query_limit_s = address.timeout_s * SERVERS_SHARE
+        self._first_ids: dict[tuple[Source, str], Any] = {}
         self._translation = self._translation_of(address)
 
     @classmethod
@@ -194,11 +195,18 @@ class Session(Writing, Reflection):
 
     def sample_kind(self, source: Source, column: str) -> IdKind | None:
         """The kind of the ids in a column, judged by the first row; None without rows."""
-        ids = source.select({"sample": column}).subquery("r")
-        found = self._execute(sa.select(ids.c.sample).where(ids.c.sample.is_not(None)).limit(1)).first()
-        if found is None:
-            return None
-        return ids_from_objects(tuple(found), source.label, column)[0]
+        first = self._first_id(source, column)
+        return None if first is None else ids_from_objects((first,), source.label, column)[0]
+
+    def _first_id(self, source: Source, column: str) -> Any:
+        """The id of the first row; None without rows. A view may have to make all its rows for it: asked once."""
+        if (source, column) not in self._first_ids:
+            ids = source.select({"sample": column}).subquery("r")
+            found = self._execute(sa.select(ids.c.sample).where(ids.c.sample.is_not(None)).limit(1)).first()
+            if found is None:
+                return None
+            self._first_ids[source, column] = found[0]
+        return self._first_ids[source, column]
 
     def ordering(self, source: Source, columns: Iterable[str]) -> tuple[Value, ...]:
         """See `Catalogue`. Judged by the first row."""
@@ -323,9 +331,11 @@ class Session(Writing, Reflection):
         middle = request.ids.size // 2
         with suppress(DataError), self._translated():  # wrong data will be said when it is read
             one = Request(request.selection, request.ids[middle : middle + 1])
-            if self._plain_rows or self._read_columns(one) is None:
+            if self._plain_rows:
+                self._read_rows(one)
+            elif self._read_columns(one) is None:
                 return self._most_plain_ids(request)
-        return self._most_column_ids(request)
+        return self._most_plain_ids(request) if self._plain_rows else self._most_column_ids(request)
 
     def _most_column_ids(self, request: Request) -> int:
         """The number of a request's ids that a statement of the fast way takes."""

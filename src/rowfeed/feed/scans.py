@@ -1,4 +1,4 @@
-"""Scans of tables without an index that starts with the sample column: each request reads the whole table."""
+"""Scans of tables without an index that starts with the sample column, and of what a server cannot cut down."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ class EpochScans:
 
     @property
     def reason(self) -> str:
-        return f"{self.selection.source.label} has no index that starts with {self.selection.sample}"
+        label, sample = self.selection.source.label, self.selection.sample
+        if self.scan.index is not None:
+            return f"{label} has no index that starts with {sample}"
+        return f"the server cannot cut {label} down to some samples (one takes {self.scan.seconds:.2g} s)"
 
     @property
     def product(self) -> str:
@@ -59,12 +62,11 @@ def check_scans(epoch: Sequence[EpochScans], most_rows: int | None) -> None:
     rows = sum(each.rows for each in epoch)
     if most_rows is None or rows <= most_rows:
         return
-    indexes = "; ".join(dict.fromkeys(each.scan.index for each in epoch))
     memory = any(each.scans > 1 and each.samples < each.scan.most_ids for each in epoch)
     raise SchemaError(
         f"expected at most max_scanned_rows={most_rows:,} rows scanned in an epoch; got "
         f"{' + '.join(each.product for each in epoch)} = {rows:,}, since "
-        f"{', and '.join(dict.fromkeys(each.reason for each in epoch))}. Create one: {indexes}. Or pass "
+        f"{', and '.join(dict.fromkeys(each.reason for each in epoch))}. {_remedies(epoch)}. Or pass "
         f"{'more memory_bytes, for fewer scans; or ' if memory else ''}max_scanned_rows=None to rowfeed.connect, to "
         "scan all the same."
     )
@@ -72,18 +74,27 @@ def check_scans(epoch: Sequence[EpochScans], most_rows: int | None) -> None:
 
 def warn_of_scans(each: EpochScans) -> None:
     """Warn of a missing index and its cost per epoch. The warning points to the calling line outside this package."""
-    if each.rows <= FEW_ROWS:
+    if each.scan.index is not None and each.rows <= FEW_ROWS:
         return
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals["__name__"].split(".")[0] == "rowfeed":
         level, frame = level + 1, frame.f_back
     portions = f", each for up to {_counted(each.samples, 'sample')}" if each.scans > 1 else ""
+    work = "scans the whole table" if each.scan.index is not None else "makes all of its rows"
     warnings.warn(
-        f"{each.reason}, so each request scans the whole table: {_counted(each.scans, 'scan')} of "
-        f"{_counted(each.scan.rows, 'row')} an epoch{portions}. Create one: {each.scan.index}",
+        f"{each.reason}, so each request {work}: {_counted(each.scans, 'scan')} of "
+        f"{_counted(each.scan.rows, 'row')} an epoch{portions}. {_remedies([each])}",
         MissingIndexWarning,
         stacklevel=level,
     )
+
+
+def _remedies(epoch: Sequence[EpochScans]) -> str:
+    """What to do, for all queries of an epoch."""
+    indexes = "; ".join(dict.fromkeys(each.scan.index for each in epoch if each.scan.index is not None))
+    uncut = dict.fromkeys(each.selection for each in epoch if each.scan.index is None)
+    stored = [f"Store {one.source.label} in a table with an index that starts with {one.sample}" for one in uncut]
+    return ". ".join([*([f"Create one: {indexes}"] if indexes else []), *stored])
 
 
 def _counted(number: int, noun: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +18,7 @@ from rowfeed.reading.listing import list_ids
 from rowfeed.reading.presence import Presence
 from rowfeed.reading.retrier import Retrier
 from rowfeed.reading.shared import Shared, shared
-from rowfeed.reading.sizes import Scan
+from rowfeed.reading.sizes import TARGET_S, Scan
 from rowfeed.reading.stats import Counters
 from rowfeed.request.request import Request
 from rowfeed.request.selection import Selection
@@ -26,6 +28,9 @@ from rowfeed.values.ids import IdKind, Ids, check_kind, merged
 
 Origin: TypeAlias = "tuple[Source, str]"
 """A table, and the column with the ids of its samples."""
+
+CERTAIN_S = 0.5
+"""Seconds of a first answer for one sample that need no second attempt."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,15 +125,37 @@ def _selection(layout: Layout, retrier: Retrier) -> Selection:
 
 
 def _scan(query: Shared, ids: Ids, retrier: Retrier) -> Scan | None:
-    """The scan of a request to a table without an index; None if there is one."""
-    session = retrier.session
+    """The scan of a request to a table without an index, or to what the server cannot cut down; None otherwise."""
+    session, selection = retrier.session, query.selection
     index = query.layouts[0].missing_index(session)
     if index is None:
-        return None
+        return None if selection.indexed else _uncut(query, ids, retrier)
     retrier.notice.begin(lambda: f"the number of rows of {query.selection.source.label}, which lacks an index")
     rows = session.table_rows(query.selection.source)
     most_ids = session.most_ids(Request(query.selection, ids))
     return Scan(index, rows, min(rows / ids.size, query.rows_per_sample), most_ids)
+
+
+def _uncut(query: Shared, ids: Ids, retrier: Retrier) -> Scan | None:
+    """The scan of a request to a view or selectable of which a single sample takes too long; None if it does not.
+
+    Window functions and groups by a computed key are such: the server makes all rows of them for each request.
+    """
+    session, request = retrier.session, Request(query.selection, ids)
+    retrier.notice.begin(lambda: f"one sample of {query.selection.source.label}")
+
+    def timed() -> tuple[float, int]:
+        began = time.perf_counter()
+        most_ids = session.most_ids(request)
+        return time.perf_counter() - began, most_ids
+
+    seconds, most_ids = timed()
+    if TARGET_S < seconds < CERTAIN_S:  # a first answer may have come from a cold disk
+        seconds, most_ids = timed()
+    if seconds <= TARGET_S:
+        return None
+    each = min(query.rows_per_sample, float(query.selection.cells))
+    return Scan(None, math.ceil(each * ids.size), each, most_ids, seconds)
 
 
 def _sample_ids(

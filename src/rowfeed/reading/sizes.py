@@ -25,6 +25,9 @@ TARGET_S = 0.15
 GROWTH = 4.0
 """The most by which a request may exceed the last one, as a factor."""
 
+FIXED = 4.0
+"""The least ratio of the time for rows to the time that a query takes for none: smaller requests would be no faster."""
+
 MAX_SAMPLES = 65_536
 """The most samples in a request."""
 
@@ -40,19 +43,21 @@ SPARE = 1.25
 
 @dataclass(frozen=True)
 class Scan:
-    """The scan of a request to a table without an index that starts with the sample column: it reads the whole table.
+    """The scan of a request that reads a whole table or view, however few samples it asks for.
 
     Args:
-        index: The CREATE INDEX for the missing index.
-        rows: The rows of the table.
+        index: The CREATE INDEX for the missing index; None for a view or a selectable that the server cannot cut down.
+        rows: The rows of the table, or of the answer if all samples are asked for.
         rows_per_sample: The rows of a sample, on average.
         most_ids: The number of samples that one statement may ask for.
+        seconds: The duration of a request for one sample of a view or a selectable.
     """
 
-    index: str
+    index: str | None
     rows: int
     rows_per_sample: float
     most_ids: int
+    seconds: float = 0.0
 
 
 class _Size:
@@ -121,6 +126,8 @@ class RequestSize(_Size):
         super().__init__(memory_bytes, selection, 1.0 if several else float(selection.cells))
         self._most_rows, self._several, self._largest = most_rows, several, 0
         self._fast_rows = float(FIRST_ROWS)
+        self._last: tuple[int, float] | None = None
+        self._fixed = (0.0, 0.0)
 
     @property
     def rows(self) -> int:
@@ -139,8 +146,18 @@ class RequestSize(_Size):
         before, self._largest = self.rows, max(self._largest, samples)
         super().observe(samples, rows, value_bytes, seconds)
         if rows >= before / 4:  # a small one shows the cost of a query, not of its rows
-            wanted = rows * min(GROWTH, TARGET_S / max(seconds, 1e-6))
+            self._fixed = (self._fixed[1], self._fixed_s(rows, seconds))
+            fixed = min(self._fixed)
+            wanted = rows * min(GROWTH, max(TARGET_S, FIXED * fixed) / max(seconds - fixed, 1e-6))
             self._fast_rows = max(1, before / GROWTH, wanted)
+            self._last = rows, seconds
+
+    def _fixed_s(self, rows: int, seconds: float) -> float:
+        """The seconds that a request takes for no rows, by this one and the last; two of them have to agree."""
+        if self._last is None or not abs(self._last[0] - rows) >= max(self._last[0], rows) / 2:
+            return self._fixed[1]
+        slope = max(0.0, (self._last[1] - seconds) / (self._last[0] - rows))
+        return max(0.0, min(seconds - slope * rows, self._last[1] - slope * self._last[0]))
 
 
 class ScanSize(_Size):

@@ -124,11 +124,21 @@ class Bench:
         count, sample_bytes = int(feed.sample_ids.size), self.layout.sample_bytes
         say(f"{self.layout.source.label} in {self.db.label}: {count:,} samples.")
         with self.db.open() as session:
-            index, remote = self.layout.missing_index(session), session.remote
+            remote = session.remote
             engine = {"product": session.product, "driver": session.driver, "plain_rows": self.db._address.plain_rows}
         window = choose_window(self.memory_bytes, sample_bytes, self.batch_size, count)
-        connections = 1 if index else self.connections
-        facts = Facts(count, self.batch_size, window, connections, self.memory_bytes, sample_bytes, index, remote)
+        scan = feed._survey.queries[0].scan
+        facts = Facts(
+            count,
+            self.batch_size,
+            window,
+            1 if scan else self.connections,
+            self.memory_bytes,
+            sample_bytes,
+            scan.index if scan else None,
+            remote,
+            uncut_s=scan.seconds if scan else 0.0,
+        )
         result = self._measure(feed, facts)
         for line in lines(result):
             say(line)

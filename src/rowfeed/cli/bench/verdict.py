@@ -47,7 +47,8 @@ class Facts:
         sample_bytes: Bytes of a sample in all different layouts.
         index: The CREATE INDEX without which each request scans the table; None if there is one.
         remote: Whether the database is another process.
-        layouts: The number of different layouts that are read; stats count the samples of each.
+        layouts: The number of queries that read the layouts; stats count the samples of each.
+        uncut_s: Seconds of a request for one sample of what the server cannot cut down; 0 if it can.
     """
 
     count: int
@@ -59,6 +60,7 @@ class Facts:
     index: str | None
     remote: bool
     layouts: int = 1
+    uncut_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ class Verdict:
     def trial(self) -> tuple[str, int] | None:
         """Another value of an argument that may be better. It must be tried: nothing else tells."""
         facts, stage = self.facts, self.bottleneck
-        if stage in self.reading and facts.index is None:
+        if stage in self.reading and facts.index is None and not facts.uncut_s:
             return "connections", 1 if facts.connections > 1 else 2
         if stage == CUTTING and LARGER * facts.batch_size <= min(facts.window, facts.count):
             return "batch_size", LARGER * facts.batch_size
@@ -221,7 +223,15 @@ class Verdict:
         return found or ["nothing: no index is missing, and of connections, memory and batch size none was the limit."]
 
     def _index(self) -> Sequence[str]:
-        if self.facts.index is None or self.requests < 2 or self.bottleneck not in (SERVER, INSIDE):
+        if self.requests < 2 or self.bottleneck not in (SERVER, INSIDE):
+            return []
+        if self.facts.uncut_s:
+            return [
+                f"store it in a table with an index. The server cannot cut it down to some samples: each of the "
+                f"{self.requests:,} requests of an epoch makes all of its rows, also one for a single sample, which "
+                f"takes {self.facts.uncut_s:.2g} s."
+            ]
+        if self.facts.index is None:
             return []
         return [
             f"create the missing index. Each of the {self.requests:,} requests of an epoch scans the whole table "

@@ -161,13 +161,12 @@ class Session(Writing, InformationSchema, generic.Session):
                 f"{source.label}.{column}. CAST it in a selectable, for example CAST(… AS UNSIGNED) or AS CHAR."
             )
         kind = super().sample_kind(source, column)
-        if kind is not IdKind.TEXT or not self._server.has_uuids:
+        first = self._first_id(source, column)
+        if kind is not IdKind.TEXT or not (self._server.has_uuids and FORMS[IdKind.UUIDS].fullmatch(first)):
             return kind
         name = source.select({"sample": column}).subquery("r").c.sample
         same = name == sa.func.replace(name, sa.literal_column("'-'"), sa.literal_column("''"))
-        found = self._execute(sa.select(name, same).where(name.is_not(None)).limit(1)).first()
-        text, equal = tuple(found) if found else ("", False)
-        return IdKind.UUIDS if equal and FORMS[IdKind.UUIDS].fullmatch(text) else kind
+        return IdKind.UUIDS if self._execute(sa.select(same).where(name.is_not(None)).limit(1)).scalar() else kind
 
     def _ordered(self, source: Source, column: str, value: Any) -> Value:
         """As in the generic session, but uint64 for unsigned columns."""
