@@ -113,12 +113,12 @@ class Proxy:
                     with self._lock:
                         self.faults += left >= 0
                     data, left = data[: max(0, left)], -1
+                left = left and max(-1, left - len(data))
                 while data and not self._stalled.is_set():
                     now = len(data) if self._bytes_per_s is None else max(1, self._bytes_per_s // 20)
                     target.sendall(data[:now])
                     data = data[now:]
                     if self._bytes_per_s is not None:
                         self._ended.wait(0.05)
-                left = left and max(-1, left - len(data))
             if not self._stalled.is_set():
                 target.shutdown(socket.SHUT_WR)
