@@ -176,6 +176,11 @@ class Session(Writing, generic.Session):
             return False
         return request.ids.dtype.kind != "T" or not any("\0" in name for name in request.ids.tolist())
 
+    def _most_plain_ids(self, request: Request) -> int:
+        """As many as the library takes parameters: 32,766 by default since SQLite 3.32, 999 before."""
+        limit = getattr(self._driver, "getlimit", None)
+        return super()._most_plain_ids(request) if limit is None else int(limit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER))
+
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         return objects_of(within_int64(ids), kind)
 
