@@ -20,6 +20,8 @@ MYSQL_DRIVER = "mysqlclient" if mysql.__name__ == "MySQLdb" else "PyMySQL"
 
 CONCATENATED_BYTES = 2**24
 
+MYSQLS = ("mariadb", "mysql")
+
 
 def connect(job: Job) -> Any:
     """A new DB-API connection of the engine's usual driver, to read."""
@@ -55,7 +57,7 @@ def open_url(engine: str, url: str, *, read_only: bool = True) -> Any:
 
 def distributions(engine: str, *, sqlalchemy: bool = False) -> list[str]:
     """The distributions that `connect`, or the URL for SQLAlchemy, needs; none for SQLite, which Python brings."""
-    own = {"sqlite": [], "duckdb": ["duckdb"], "postgresql": ["psycopg"], "mariadb": [MYSQL_DRIVER]}[engine]
+    own = {"sqlite": [], "duckdb": ["duckdb"], "postgresql": ["psycopg"]}.get(engine, [MYSQL_DRIVER])
     return [
         *(["SQLAlchemy"] if sqlalchemy else []),
         *own,
@@ -68,7 +70,7 @@ def sqlalchemy_url(job: Job) -> str:
     place = job.place
     if job.engine == "duckdb":
         return f"{job.url}?access_mode=read_only"
-    if job.engine != "mariadb":
+    if job.engine not in MYSQLS:
         return job.url
     driver = "mysqldb" if MYSQL_DRIVER == "mysqlclient" else "pymysql"
     start = f"SET SESSION group_concat_max_len = {CONCATENATED_BYTES}"
@@ -76,8 +78,8 @@ def sqlalchemy_url(job: Job) -> str:
 
 
 def exact(job: Job, column: str) -> str:
-    """A value column as text protocols print it exactly: MariaDB prints a FLOAT with 6 digits."""
-    return f"CAST({column} AS DOUBLE) AS {column}" if job.engine == "mariadb" and not job.case.cells else column
+    """A value column as text protocols print it exactly: MariaDB and MySQL print a FLOAT with 6 digits."""
+    return f"CAST({column} AS DOUBLE) AS {column}" if job.engine in MYSQLS and not job.case.cells else column
 
 
 def values(job: Job) -> str:
@@ -101,11 +103,10 @@ def one_row_each(job: Job) -> str:
         return select(job)
     cell = f"y * {case.shape[1]} + x"
     joined = {
-        "mariadb": "GROUP_CONCAT({})",  # cells and values of one pass over the rows, so in one order
         "postgresql": "string_agg(({})::text, ',')",
         "sqlite": "group_concat({})",
         "duckdb": "string_agg({}, ',' ORDER BY y, x)",  # several threads
-    }[job.engine]
+    }.get(job.engine, "GROUP_CONCAT({})")  # cells and values of one pass over the rows, so in one order
     cells, texts = joined.format(cell), joined.format("value")
     return f"SELECT sample, {cells} AS cells, {texts} AS texts FROM {case.table} GROUP BY sample"
 

@@ -50,7 +50,13 @@ def once(samples: int, *place: Any) -> list[dict[str, float]]:
     case = job.case
     grid, _ = case.layouts()
     feed = rowfeed.Feed(
-        rowfeed.connect(job.url), x=grid, y=grid, samples=range(samples), batch_size=case.batch_size, last_batch="drop"
+        rowfeed.connect(job.url),
+        x=grid,
+        y=grid,
+        samples=range(samples),
+        batch_size=case.batch_size,
+        last_batch="drop",
+        cache=None,
     )
     arrays = feed.arrays()[0][: len(feed) * case.batch_size]
     keras.utils.set_random_seed(0)

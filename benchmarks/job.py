@@ -21,7 +21,7 @@ class Job:
     """One epoch.
 
     Args:
-        engine: mariadb, postgresql, sqlite or duckdb.
+        engine: mariadb, mysql, postgresql, sqlite or duckdb.
         url: Of the database, for SQLAlchemy.
         name: Of the case.
         samples: How many the table has.

@@ -8,7 +8,7 @@ from typing import Any
 
 from records import Record, Records
 
-ENGINES = {"mariadb": "MariaDB", "postgresql": "PostgreSQL", "sqlite": "SQLite", "duckdb": "DuckDB"}
+ENGINES = {"mariadb": "MariaDB", "mysql": "MySQL", "postgresql": "PostgreSQL", "sqlite": "SQLite", "duckdb": "DuckDB"}
 
 NAMES = {
     "rowfeed": "**rowfeed**",

@@ -23,9 +23,16 @@ import rowfeed
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
 
 import mariadb_server
+import mysql_server
 import postgresql_server
 
-ENGINES = ("mariadb", "postgresql", "sqlite", "duckdb")
+ENGINES = ("mariadb", "mysql", "postgresql", "sqlite", "duckdb")
+
+MYSQLS = {
+    "mariadb": (mariadb_server, ["--innodb-log-file-size=512M"]),
+    "mysql": (mysql_server, ["--innodb-redo-log-capacity=1G"]),
+}
+"""The servers with the protocol of MySQL, and their options for large loads."""
 
 MEMORY = "2G"
 """The cache of a server: all tables of the full size but the largest indexes."""
@@ -100,7 +107,7 @@ class Engine:
 
     def _write(self, database: rowfeed.Database, case: Case, first: int, array: Array) -> int:
         ids = np.arange(first, first + len(array))
-        if self.name != "mariadb":
+        if self.name not in MYSQLS:
             return database.write(case.layout(), array, ids=ids, if_exists="append")
         if first > 0:
             return self._load_file(case, first, array)
@@ -108,7 +115,7 @@ class Engine:
         return created + self._load_file(case, 1, array[1:])
 
     def _load_file(self, case: Case, first: int, array: Array) -> int:
-        """Into MariaDB, whose INSERT takes ten times as long."""
+        """Into MariaDB or MySQL, whose INSERT takes ten times as long."""
         parts = list(case.layout().unload(array))
         sample, *columns = (np.concatenate(column) for column in zip(*parts, strict=True))
         texts = (map(str, column.tolist()) for column in (sample + first, *columns))
@@ -123,7 +130,8 @@ class Engine:
 
     def _settle(self, table: str) -> None:
         """Maintenance after a load, as by an administrator, so that it does not happen during a measurement."""
-        statement = {"postgresql": f"VACUUM ANALYZE {table}", "mariadb": f"ANALYZE TABLE {table}", "sqlite": "ANALYZE"}
+        statement = {"postgresql": f"VACUUM ANALYZE {table}", "sqlite": "ANALYZE"}
+        statement |= dict.fromkeys(MYSQLS, f"ANALYZE TABLE {table}")
         if self.name in statement:
             self.execute(statement[self.name])
 
@@ -138,11 +146,11 @@ def start(name: str, cache: Path) -> Iterator[Engine]:
     """
     directory = cache / name
     directory.mkdir(parents=True, exist_ok=True)
-    for variable in (mariadb_server.VARIABLE, postgresql_server.VARIABLE):
+    for variable in (mariadb_server.VARIABLE, mysql_server.VARIABLE, postgresql_server.VARIABLE):
         os.environ.pop(variable, None)
-    if name == "mariadb":
-        options = [f"--innodb-buffer-pool-size={MEMORY}", "--innodb-log-file-size=512M", "--local-infile=ON"]
-        with mariadb_server.server(*options, keep=directory) as url:
+    if name in MYSQLS:
+        module, options = MYSQLS[name]
+        with module.server(f"--innodb-buffer-pool-size={MEMORY}", "--local-infile=ON", *options, keep=directory) as url:
             server = Engine(name, url, "", int((directory / "pid").read_text()), directory)
             server.execute("CREATE DATABASE IF NOT EXISTS bench")
             yield _described(replace(server, url=f"{url}bench"))

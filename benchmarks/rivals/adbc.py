@@ -29,6 +29,7 @@ def supports(engine: str, case: Case) -> str | None:
     """Engines with a packaged ADBC driver."""
     reasons = {
         "mariadb": "there is no packaged driver for MariaDB",
+        "mysql": "there is no packaged driver for MySQL",
         "duckdb": "DuckDB is its own ADBC driver: see DuckDB + numpy",
     }
     return reasons.get(engine)

@@ -12,7 +12,7 @@ NAME = "rowfeed"
 ORDER = WINDOWS
 PROCESSES = False
 
-DRIVERS = {"mariadb": "PyMySQL", "postgresql": "psycopg", "duckdb": "duckdb"}
+DRIVERS = {"mariadb": "PyMySQL", "mysql": "PyMySQL", "postgresql": "psycopg", "duckdb": "duckdb"}
 
 
 def version(engine: str) -> dict[str, str]:
