@@ -865,7 +865,7 @@ def test_the_hour_that_clocks_show_twice(engine, monkeypatch):
 
 @pytest.mark.parametrize("step", [1, 2, 3])
 def test_many_ids_never_scan_the_table(url, run, step, request):
-    """A request of 65,536 ids goes by the index on MySQL, however they lie: the server counts the rows that it passes."""
+    """On MySQL a request of 65,536 ids goes by the index, however they lie: the server counts the rows it passes."""
     if request.node.callspec.params["server"] == "mariadb":
         pytest.skip("MariaDB weighs an index against a scan, and may scan a table of four times as many rows")
     run("CREATE TABLE t (id INT PRIMARY KEY, v INT)", f"INSERT INTO t SELECT seq, seq FROM {numbers(0, 262143)}")
