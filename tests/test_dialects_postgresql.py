@@ -464,6 +464,22 @@ def wait_for(condition, seconds=10):
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize(("end", "transient"), [("pg_cancel_backend", False), ("pg_terminate_backend", True)])
+def test_a_query_that_somebody_ends(admin, url, end, transient):
+    """Cancelled, it says so and is not made again; with its session, it may be made again on another."""
+    with rowfeed.connect(url).open() as session:
+        pid = session._execute(sa.text("SELECT pg_backend_pid()")).scalar()
+        busy = f"SELECT {end}(pid) FROM pg_stat_activity WHERE pid = {pid} AND query LIKE '%pg_sleep(60)%'"
+        ender = threading.Thread(target=lambda: wait_for(lambda: run(admin, busy)))
+        ender.start()
+        with pytest.raises(rowfeed.DatabaseError) as caught:
+            session._execute(sa.text("SELECT pg_sleep(60)"))
+        ender.join()
+    assert caught.value.transient is transient
+    assert ("a query that somebody cancelled" in str(caught.value)) is not transient
+    assert "took longer" not in str(caught.value)
+
+
 def test_missing_driver_names_the_extra(monkeypatch):
     """Without psycopg the error says which extra to install."""
     monkeypatch.setitem(__import__("sys").modules, "psycopg", None)

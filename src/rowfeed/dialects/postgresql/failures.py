@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rowfeed.access.failures import Advice, Failure
+from rowfeed.dialects.postgresql.clear_text import ASKED
 
 TRANSIENT = {"57P01", "57P02", "57P03", "57P05", "40001", "40P01", "25P03"}
 """Codes that a new connection may not give: shutdown, start, idle, serialization, deadlock; and class 08, the
@@ -32,6 +33,10 @@ TLS = "a TLS connection to {} that can be trusted", "Check its certificate, your
 CONNECTIONS = (
     "a free connection of {}",
     "Close some, pass fewer connections=, or raise the limit of the server, the database or the role.",
+)
+CLEAR = (
+    "a server at {} that does not ask for the password in clear text",
+    "Verify the server: sslmode=verify-full. If you trust the way to it, add require_auth=password to the URL.",
 )
 SQL = "SQL that {} understands", "Check where=, and other SQL of your own."
 
@@ -79,12 +84,16 @@ def failure(error: BaseException) -> Failure:
         return Failure.CANCELLED if CANCELLED in str(error) else Failure.TIMEOUT
     if code == "53300" or (lost(error) and any(words in _refusal(error) for words in NO_CONNECTION_LEFT)):
         return Failure.NO_CONNECTION_LEFT
+    if ASKED in str(error):
+        return Failure.PERMANENT
     return Failure.TRANSIENT if lost(error) or code in TRANSIENT or str(code).startswith("08") else Failure.PERMANENT
 
 
 def advice(error: BaseException, label: str) -> Advice | None:
     """See `Session.advice`."""
     found = ADVICE.get(code_of(error) or "")
+    if found is None and lost(error) and ASKED in str(error):
+        found = CLEAR
     if found is None and lost(error):
         said = _refusal(error)
         found = next((known for word, known in WORDS.items() if word in said), None)

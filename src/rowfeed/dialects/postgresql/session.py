@@ -25,7 +25,7 @@ from sqlalchemy.util import memoized_property
 from rowfeed.access.address import Address
 from rowfeed.access.failures import Advice, Failure
 from rowfeed.dialects import session as generic
-from rowfeed.dialects.postgresql import failures
+from rowfeed.dialects.postgresql import clear_text, failures
 from rowfeed.dialects.postgresql.query import (
     IDS,
     INTEGERS,
@@ -113,9 +113,17 @@ class Session(Writing, generic.Session):
             own["use_native_hstore"] = False
         if url.get_driver_name() in ("psycopg", "psycopg2") and "connect_timeout" not in url.query:
             options["connect_timeout"] = min(CONNECT_S, math.ceil(address.timeout_s))
+        if url.get_driver_name() in ("psycopg", "psycopg2"):
+            options |= clear_text.refusal(url)
         if url.get_driver_name() == "pg8000" and "timeout" not in url.query:
             options["timeout"] = math.ceil(address.timeout_s)  # of connecting, and of each read afterwards
         return sa.create_engine(url, connect_args=options, poolclass=NullPool, hide_parameters=True, **own)
+
+    @classmethod
+    def _driver_connect(cls, dialect: sa.Dialect, arguments: Any, options: dict[str, Any]) -> Any:
+        if dialect.driver == "pg8000":
+            return clear_text.pg8000_connection(dialect, arguments, options)
+        return super()._driver_connect(dialect, arguments, options)
 
     @classmethod
     def failure(cls, error: BaseException) -> Failure:
