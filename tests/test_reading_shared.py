@@ -49,11 +49,19 @@ GROUPS = {
     "columns": [[columns("a", dtype="int32"), columns(["b", "a"]), columns("b", dtype="float64")]],
     "grids": [[grid("v"), grid("w", dtype="float64"), grid(["w", "v"], duplicates="sum"), grid("v", fill=-1)]],
     "two tables": [[grid("v"), grid("w")], [columns("a"), columns("b")]],
-    "policies": [[columns("d", null="fill", fill=-1)], [columns("d", null="fill", fill=-2)], [columns("a")]],
+    "fills": [
+        [
+            columns("d", null="fill", fill=-1),
+            columns(["a", "d"], null="fill", fill=-0.0),
+            columns("d", null="fill"),
+            columns("d", null="fill", fill=float("nan"), dtype="float64"),
+            columns("a"),
+        ]
+    ],
     "rows that count": [
         [grid("v", where="v > 99")],
         [grid("w")],
-        [grid("v", null="drop")],
+        [grid("v", null="drop"), grid("v", null="drop", dtype="int32")],
         [grid("w", null="drop")],
     ],
     "order": [[grid("v", duplicates="first"), grid("w", duplicates="last")]],

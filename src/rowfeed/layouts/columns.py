@@ -90,14 +90,13 @@ class Columns(Layout):
     def selection(self, catalogue: Catalogue) -> Selection:
         catalogue.check(self.source, (self.sample, *self.values))
         kind = catalogue.sample_kind(self.source, self.sample)
-        values = tuple(Value(name, np.dtype(self.dtype)) for name in self.values)
+        fill = self.fill if self.null == "fill" else None
+        values = tuple(Value(name, np.dtype(self.dtype), fill=fill) for name in self.values)
         return Selection(
             self.source,
             self.sample,
             (),
             values,
-            null=self.null,
-            fill=self.fill,
             id_kind=kind,
             indexed=catalogue.indexed(self.source, self.sample),
         )

@@ -122,8 +122,7 @@ class Grid(Layout):
             sample=self.sample,
             axes=tuple(Axis(name, size) for name, size in zip(self.axes, self.shape, strict=True)),
             values=(*(self._value(catalogue, name) for name in self.values), *self._ordering(catalogue)),
-            null=self.null,
-            fill=self.fill,
+            drop_nulls=self.null == "drop",
             out_of_range=self.out_of_range,
             id_kind=catalogue.sample_kind(self.source, self.sample),
             indexed=catalogue.indexed(self.source, self.sample),
@@ -156,12 +155,13 @@ class Grid(Layout):
 
     def _value(self, catalogue: Catalogue, name: str) -> Value:
         """A value column. Those that combine come as integers if they are all integers, else as float64."""
+        fill = self.fill if self.null == "fill" else None
         if not self._combines:
-            return Value(name, np.dtype(self.dtype))
+            return Value(name, np.dtype(self.dtype), fill=fill)
         dtype = catalogue.numbers(self.source, name)
-        if dtype is None or (self.null == "fill" and self.fill != np.floor(self.fill)):
-            return Value(name, np.dtype(np.float64))
-        return Value(name, dtype, reals=dtype.kind == "f")
+        if dtype is None or (fill is not None and fill != np.floor(fill)):
+            return Value(name, np.dtype(np.float64), fill=fill)
+        return Value(name, dtype, reals=dtype.kind == "f", fill=fill)
 
     def _ordering(self, catalogue: Catalogue) -> tuple[Value, ...]:
         """The columns that order several rows for a cell."""

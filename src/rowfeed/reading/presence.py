@@ -68,7 +68,7 @@ def refuse_lost(session: Session, data: ColumnData, without: Positions, position
     """
     lost = without[known.at(positions[without])]
     selection = data.request.selection
-    if lost.size and "drop" in (selection.null, selection.out_of_range):
+    if lost.size and (selection.drop_nulls or selection.out_of_range == "drop"):
         lost = lost[~session.present(replace(data.request, ids=data.request.ids[lost]))]
     if not lost.size:
         return

@@ -1,4 +1,4 @@
-"""Layouts that one query reads: of the same rows and cells, with the same policies."""
+"""Layouts that one query reads: of the same rows and cells."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from rowfeed.layouts.base import Layout
 from rowfeed.request.request import ColumnData, Request
-from rowfeed.request.selection import Selection
+from rowfeed.request.selection import Selection, Value
 from rowfeed.values.kinds import ValueKind
 
 
@@ -67,15 +67,13 @@ def shared(selections: Mapping[Layout, Selection]) -> list[Shared]:
 def _key(selection: Selection) -> object:
     """Equal for selections whose rows are the same, and may be read in the same way.
 
-    `null="drop"` drops the rows with a NULL in any column. Numbers have faster ways than text and dates.
+    `drop_nulls` drops the rows with a NULL in any column. Numbers have faster ways than text and dates.
     """
     return (
         selection.source,
         selection.sample,
         selection.axes,
-        selection.null,
-        repr(selection.fill) if selection.null == "fill" else None,
-        selection.values if selection.null == "drop" else None,
+        frozenset(value.name for value in selection.values) if selection.drop_nulls else None,
         selection.out_of_range,
         selection.id_kind,
         selection.indexed,
@@ -85,12 +83,18 @@ def _key(selection: Selection) -> object:
 
 def _joined(selections: Mapping[Layout, Selection]) -> Shared:
     first = next(iter(selections.values()))
-    values = tuple(dict.fromkeys(value for selection in selections.values() for value in selection.values))
-    together = first if len(selections) == 1 else replace(first, values=values)
+    columns = {_column(value): value for selection in selections.values() for value in selection.values}
+    places = {column: number for number, column in enumerate(columns)}
+    together = first if len(selections) == 1 else replace(first, values=tuple(columns.values()))
     return Shared(
         together,
         tuple(
-            Part(layout, selection, tuple(map(together.values.index, selection.values)))
+            Part(layout, selection, tuple(places[_column(value)] for value in selection.values))
             for layout, selection in selections.items()
         ),
     )
+
+
+def _column(value: Value) -> object:
+    """Equal for values that are the same to the last bit: fills of 0.0 and -0.0 differ, those of NaN do not."""
+    return value.name, value.dtype, value.reals, repr(value.fill)

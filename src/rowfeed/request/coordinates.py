@@ -74,7 +74,7 @@ def coordinates(
     for index, value in enumerate(objects):
         at = request.at(axis.name, sample[index])
         if value is None:
-            fix = ' (null="fill" fills values, a coordinate has no fill)' if request.selection.null == "fill" else ""
+            fix = ' (null="fill" fills values, a coordinate has no fill)' if request.selection.filled else ""
             raise DataError(f'{axis.name} must be an integer; got NULL at {at}{fix}. Fix the row, or pass null="drop".')
         if not _is_whole(value):
             raise DataError(

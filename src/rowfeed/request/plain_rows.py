@@ -14,9 +14,9 @@ import numpy as np
 from rowfeed.errors import DataError
 from rowfeed.request.coordinates import coordinates, within_axes
 from rowfeed.request.request import ColumnData, Request
-from rowfeed.request.selection import Selection
+from rowfeed.request.selection import Selection, Value
 from rowfeed.values.ids import IdKind, namer
-from rowfeed.values.kinds import from_objects, kind_of
+from rowfeed.values.kinds import from_objects
 
 
 def to_columns(request: Request, rows: Sequence[Sequence[Any]], kind: IdKind) -> ColumnData:
@@ -39,18 +39,16 @@ def to_columns(request: Request, rows: Sequence[Sequence[Any]], kind: IdKind) ->
     values = []
     for value, objects in zip(selection.values, columns[1 + len(selection.axes) :], strict=False):
         locate = request.locate(value.name, sample)
-        values.append(from_objects(_filled(objects, selection, value.dtype, locate), value.dtype, locate))
+        values.append(from_objects(_filled(objects, selection, value, locate), value.dtype, locate))
     return ColumnData(request, sample, cell, tuple(values))
 
 
-def _filled(
-    objects: Sequence[Any], selection: Selection, dtype: np.dtype[Any], locate: Callable[[int], str]
-) -> Sequence[Any]:
-    """Values with `fill` for NULL, or an error that names the place of a NULL."""
-    if all(value is not None for value in objects):
+def _filled(objects: Sequence[Any], selection: Selection, value: Value, locate: Callable[[int], str]) -> Sequence[Any]:
+    """Values with their fill for NULL, or an error that names the place of a NULL."""
+    if all(one is not None for one in objects):
         return objects
-    if selection.null == "fill":
-        return [selection.fill if value is None else value for value in objects]
+    if value.fills:
+        return [value.fill if one is None else one for one in objects]
     ways = 'null="drop" or null="fill"' if selection.axes else 'null="fill"'
-    at = locate(next(index for index, value in enumerate(objects) if value is None))
-    raise DataError(f"expected {kind_of(dtype).value}; got NULL at {at}. Fix the row, or pass {ways}.")
+    at = locate(next(index for index, one in enumerate(objects) if one is None))
+    raise DataError(f"expected {value.kind.value}; got NULL at {at}. Fix the row, or pass {ways}.")

@@ -39,16 +39,23 @@ class Value:
         name: The column.
         dtype: The dtype.
         reals: Whether the column is known to hold reals only, so that also its whole numbers may be rounded.
+        fill: The value that stands for NULL; None: a NULL is an error, or its row does not count.
     """
 
     name: str
     dtype: np.dtype[Any]
     reals: bool = False
+    fill: Any = None
 
     @property
     def kind(self) -> ValueKind:
         """The kind of its values."""
         return kind_of(self.dtype)
+
+    @property
+    def fills(self) -> bool:
+        """Whether a value stands for NULL."""
+        return self.fill is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +67,7 @@ class Selection:
         sample: The column with the sample id.
         axes: The coordinate columns, outermost first; none if a sample is one row.
         values: The value columns; the last ones are those by which a layout orders the rows of a sample.
-        null: How to treat a NULL: `error`; `drop`, the row does not count; `fill`, the value is `fill`.
-        fill: The value that stands for NULL with `null="fill"`.
+        drop_nulls: Whether a row with a NULL does not count.
         out_of_range: How to treat a coordinate outside its axis: `error`; `drop`, the row does not count.
         id_kind: The kind of the ids in the sample column; None if the table was empty.
         indexed: Whether an index starts with the sample column, so that a query for a range of ids reads only its rows.
@@ -71,8 +77,7 @@ class Selection:
     sample: str
     axes: tuple[Axis, ...]
     values: tuple[Value, ...]
-    null: str = "error"
-    fill: Any = 0
+    drop_nulls: bool = False
     out_of_range: str = "error"
     id_kind: IdKind | None = None
     indexed: bool = False
@@ -88,6 +93,11 @@ class Selection:
         return {value.kind for value in self.values}
 
     @property
+    def filled(self) -> list[int]:
+        """The numbers of the values that have a fill."""
+        return [number for number, value in enumerate(self.values) if value.fills]
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The names of all columns that a request reads."""
         names = (self.sample, *(a.name for a in self.axes), *(v.name for v in self.values))
@@ -97,13 +107,13 @@ class Selection:
     def subquery(self) -> sa.Subquery:
         """The rows that count, with columns `sample`, `axis0`…, `value0`….
 
-        Rows that `null="drop"` leaves out are not among them. The dialect applies the other policies.
+        Rows that `drop_nulls` leaves out are not among them. The dialect applies the other policies.
         """
         labels = {"sample": self.sample}
         labels |= {f"axis{i}": axis.name for i, axis in enumerate(self.axes)}
         labels |= {f"value{i}": value.name for i, value in enumerate(self.values)}
         query = self.source.select(labels)
-        if self.null == "drop":
+        if self.drop_nulls:
             needed = [label for label in labels if label.startswith(("axis", "value"))]
             query = query.where(*(query.selected_columns[label].element.is_not(None) for label in needed))
         return query.subquery("r")

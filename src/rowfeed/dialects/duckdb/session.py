@@ -261,10 +261,10 @@ def _columns(request: Request, found: dict[str, npt.NDArray[Any]], types: dict[s
         where = request.locate(value.name, sample)
         if not _has_null(data):
             values.append(to_dtype(np.asarray(data), value.dtype, where))
-        elif selection.null != "fill":
+        elif not value.fills:
             return None
         else:
-            values.append(_filled(data, value.dtype, selection.fill, where))
+            values.append(_filled(data, value.dtype, value.fill, where))
     return ColumnData(request, sample, cell, tuple(values))
 
 

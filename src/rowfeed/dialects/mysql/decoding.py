@@ -46,8 +46,9 @@ def take(request: Request, types: list[int], parts: list[list[npt.NDArray[Any]]]
             data = to_dtype(data, value.dtype, request.locate(value.name, sample))
         except DataError:
             return False
-        if selection.null == "fill":
-            data[rows[f"c{first + len(selection.values) + index}"] != 0] = selection.fill
+        if value.fills:
+            mark = first + len(selection.values) + selection.filled.index(index)
+            data[rows[f"c{mark}"] != 0] = value.fill
         columns.append(data)
     parts.append(columns)
     return True

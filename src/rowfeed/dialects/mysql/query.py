@@ -28,7 +28,7 @@ def numbers(
 ) -> sa.Select[Any]:
     """The columns of the rows, each as a number of fixed width if it is one.
 
-    With `null="fill"` a NULL comes as 0, and a further column for each value says where.
+    Where a value has a fill, a NULL comes as 0, and a further column says where.
 
     Args:
         selection: The rows and columns.
@@ -43,17 +43,18 @@ def numbers(
             if selection.values[int(column.name[5:])].dtype.kind != "f":  # that of 1.00000000000000000001 is whole
                 number = sa.case((column == sa.func.truncate(column, sa.literal_column("0")), number))
         columns.append(number.label(column.name))
-    if selection.null != "fill":
+    if not selection.filled:
         return sa.select(*columns)
     first = 1 + len(selection.axes)
     is_unsigned = unsigned(sa.select(*columns))
-    for index in range(first, len(columns)):
+    nulls = []
+    for place in selection.filled:
+        index = first + place
         zero: sa.ColumnElement[Any] = sa.literal_column(
             "CAST(0 AS UNSIGNED)" if is_unsigned[index] else "0"
         )  # or the type would be DECIMAL
-        null = selection.subquery.c[f"value{index - first}"].is_(None)
+        nulls.append(null := selection.subquery.c[f"value{place}"].is_(None))
         columns[index] = sa.case((null, zero), else_=columns[index].element)
-    nulls = [selection.subquery.c[f"value{i}"].is_(None) for i in range(len(selection.values))]
     return sa.select(*columns, *nulls)
 
 

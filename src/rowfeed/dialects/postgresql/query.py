@@ -213,9 +213,8 @@ class Query:
             sample = rows.c.sample if self.folding == "apart" else rows.c.sample - _first()
         columns = [_aggregate(part) for part in self._places(sample)]
         columns += [_aggregate(self._sent(i)) for i in range(len(self.selection.values))]
-        if self.selection.null == "fill":
-            values = (rows.c[f"value{i}"] for i in range(len(self.selection.values)))
-            columns += [_aggregate(sa.func.boolsend(value.is_(None))) for value in values]
+        nulls = (rows.c[f"value{i}"].is_(None) for i in self.selection.filled)
+        columns += [_aggregate(sa.func.boolsend(null)) for null in nulls]
         query = sa.select(sa.func.count(), *columns).select_from(source)
         if not self.ranged:
             query = query.where(samples_in(rows.c.sample, kind))
@@ -260,7 +259,7 @@ class Query:
             sent: sa.ColumnElement[Any] = sa.case((exact, sa.func.float8send(sa.cast(value, sa.Double))))
         else:
             sent = getattr(sa.func, f"{SENT[kind][0]}send")(value)
-        if self.selection.null == "fill":
+        if self.selection.values[index].fills:
             zeros = "00" * _sent_dtype(kind).itemsize
             sent = sa.case((value.is_(None), sa.literal_column(f"'\\x{zeros}'::bytea")), else_=sent)
         return sent
@@ -270,7 +269,7 @@ class Query:
         found, *parts = row
         places = [_SENT_PLACES[self.folding]] * (2 if self.folding == "apart" else 1)
         values = [_sent_dtype(self.types[f"value{i}"]) for i in range(len(self.selection.values))]
-        flags = [np.dtype("?")] * (len(parts) - len(places) - len(values))
+        flags = [np.dtype("?")] * len(self.selection.filled)
         dtypes: list[np.dtype[Any]] = [*places, *values, *flags]
         if any(len(part or b"") != found * dtype.itemsize for part, dtype in zip(parts, dtypes, strict=True)):
             return None
@@ -282,7 +281,7 @@ class Query:
             numbers = arrays[i]
             if self.types[f"value{i}"] == NUMERIC and not decimals_fit(numbers, value.dtype):
                 return None
-            null = arrays[len(values) + i] if flags else None
+            null = arrays[len(values) + self.selection.filled.index(i)] if value.fills else None
             if value.kind is not ValueKind.NUMBER:
                 found_dates = self._dates(i, numbers, null)
                 if found_dates is None:
@@ -310,7 +309,7 @@ class Query:
             return None
         found = from_ticks(ticks.astype(np.int64), (DATES | TIMES)[kind][1], days, dtype)
         if found is not None and null is not None:
-            found[null] = self.selection.fill
+            found[null] = self.selection.values[index].fill
         return found
 
     def _converted(
@@ -325,7 +324,7 @@ class Query:
         value = self.selection.values[index]
         if null is None or not null.any():
             return to_dtype(numbers, value.dtype, request.locate(value.name, sample))
-        result = np.full(numbers.size, self.selection.fill, value.dtype)
+        result = np.full(numbers.size, value.fill, value.dtype)
         given = np.flatnonzero(~null)
         result[given] = to_dtype(numbers[given], value.dtype, request.locate(value.name, sample[given]))
         return result

@@ -107,8 +107,8 @@ def aggregate(
     The aggregate leaves NULLs out: if there are any, the counts differ, also for a row that is not inside.
     """
     values = []
-    for index in range(len(selection.values)):
-        value, limit = selection.subquery.c[f"value{index}"], whole_limit(selection.values[index].dtype)
+    for index, wanted in enumerate(selection.values):
+        value, limit = selection.subquery.c[f"value{index}"], whole_limit(wanted.dtype)
         kind, whole = sa.func.typeof(value), sa.cast(value, sa.Integer)
         unsigned = [value != number(0)] if signed_zeros[index] else []
         exact = sa.func.printf(sa.literal_column("'%!.17g'"), value)
@@ -118,8 +118,8 @@ def aggregate(
             (sa.and_(value == whole, whole.between(number(-limit), number(limit)), *unsigned), whole),
             else_=exact,
         )
-        if selection.null == "fill" and _printable(selection.fill):
-            printed = sa.case((value.is_(None), sa.literal(_printed(selection.fill))), else_=printed)
+        if wanted.fills and _printable(wanted.fill):
+            printed = sa.case((value.is_(None), sa.literal(_printed(wanted.fill))), else_=printed)
         values.append(sa.func.group_concat(printed))
     placed = place if inside is None else sa.case((inside, place))
     return sa.select(*first, sa.func.count(), sa.func.group_concat(placed), *values)

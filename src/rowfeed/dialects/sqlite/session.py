@@ -218,7 +218,7 @@ class Session(Writing, generic.Session):
         """The packing of the values; None if a column may hold text that looks like a number, or a NULL is a value."""
         if selection not in self._packings:
             limits = [whole_limit(value.dtype) for value in selection.values]
-            numeric = all(map(holds_numbers, self._declared(selection))) and selection.null != "fill"
+            numeric = all(map(holds_numbers, self._declared(selection))) and not selection.filled
             self._packings[selection] = Packing(selection, limits) if numeric else None
         return self._packings[selection]
 
