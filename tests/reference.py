@@ -167,6 +167,7 @@ class Arrays:
     shape: tuple[int, ...]
     samples: dict[Any, list[Any]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    with_rows: set[Any] = field(default_factory=set)
 
     def stack(self, ids: Iterable[Any]) -> np.ndarray:
         """Samples one after the other: (ids, *shape)."""
@@ -224,6 +225,7 @@ def grid(
     full_shape = tuple(shape) if isinstance(value, str) else (*shape, len(values))
     result = Arrays(dtype, full_shape)
     cells: dict[Any, dict[int, list[list[Any]]]] = {i: {} for i in ids}
+    reals = _reals(path, table)
 
     for row in _rows(path, table, [sample, *axes, *values], where, order):
         of = _same_sample(row[0], cells)
@@ -258,12 +260,13 @@ def grid(
 
     for i in ids:
         flat = [fit(fill, dtype)] * (math.prod(shape) * len(values))
+        result.with_rows |= {i} if cells[i] else set()
         for cell, rows in cells[i].items():
             if duplicates == "error" and len(rows) > 1:
                 result.faults.append(Fault("duplicate", table, axes[0], sample, i))
             for channel, name in enumerate(values):
                 try:
-                    one = _one([row[channel] for row in rows], duplicates)
+                    one = _one([row[channel] for row in rows], duplicates, name not in reals)
                     flat[cell * len(values) + channel] = fit(one, dtype)
                 except UnfitError as unfit:
                     result.faults.append(Fault(str(unfit), table, name, sample, i))
@@ -271,7 +274,22 @@ def grid(
     return result
 
 
-def _one(values: list[Any], duplicates: str) -> Any:
+def _one(values: list[Any], duplicates: str, integers: bool) -> Any:
+    """One value of several; with `integers`, whole numbers give a whole number, which a dtype holds or not."""
+    one = _combined(values, duplicates)
+    if not integers or duplicates in ("error", "first", "last") or not math.isfinite(one) or one != int(one):
+        return one
+    whole = duplicates in ("max", "min") or all(math.isfinite(value) and value == int(value) for value in values)
+    return int(one) if whole and one != 0 else one
+
+
+def _reals(path: Any, table: str) -> set[str]:
+    """The columns that are declared to hold reals."""
+    declared = query(path, f"SELECT name, type FROM pragma_table_info('{table.replace(chr(39), 2 * chr(39))}')")
+    return {name for name, kind in declared if any(word in kind.upper() for word in ("REAL", "FLOA", "DOUB"))}
+
+
+def _combined(values: list[Any], duplicates: str) -> Any:
     if duplicates in ("error", "first"):
         return values[0]
     if duplicates == "last":
@@ -311,6 +329,7 @@ def columns(
             result.faults.append(Fault("rows", table, names[0], sample, i))
         if not rows and null == "error":
             result.faults.append(Fault("no row", table, names[0], sample, i))
+        result.with_rows |= {i} if rows else set()
         flat = [fit(fill, dtype)] * len(names)
         for row in rows:
             for channel, (name, number) in enumerate(zip(names, row, strict=True)):

@@ -357,7 +357,8 @@ class TestOfTheRows:
         """Ids that are neither all integers nor all text are refused, and one is shown."""
         create(tmp_path / "a.db", "t", [("id", ""), ("x", ""), ("v", "")], [(i, 0, 1) for i in ids], index=["id"])
         with pytest.raises(
-            rowfeed.SchemaError, match=rf"all integers or all text, all UUIDs or all bytes; got {shown} at t\.id.*CAST"
+            rowfeed.SchemaError,
+            match=rf"all integers or all text, all UUIDs, all bytes or all dates; got {shown} at t\.id.*CAST",
         ):
             feed(tmp_path / "a.db", plain)
 

@@ -6,10 +6,10 @@ parses DDL.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.util import memoized_property
 
 from rowfeed.dialects.mysql.server import Server
 from rowfeed.dialects.reflection import Reflection
@@ -45,7 +45,7 @@ class InformationSchema(Reflection):
         usable = f"{usable} AND {self._server.in_use}"
         return set(self._catalogue("statistics", "column_name", schema, table, usable))
 
-    @cached_property
+    @memoized_property
     def _trees(self) -> dict[tuple[Source, str], bool]:
         """The results of `in_order` so far."""
         return {}

@@ -199,7 +199,7 @@ class Session(Writing, generic.Session):
         place = self._place(source)
         if place is None:
             return 0.0
-        name = self._connection.dialect.identifier_preparer.format_table(sa.table(place[1], schema=place[0]))
+        name = self._written(*place)
         query = sa.text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:name)").bindparams(name=name)
         return max(0.0, float(self._execute(query).scalar() or 0.0))
 
@@ -215,9 +215,14 @@ class Session(Writing, generic.Session):
 
     def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
         """Of indexes that are complete and in order: no partial or invalid one, no hash, GIN or BRIN."""
-        name = self._connection.dialect.identifier_preparer.format_table(sa.table(table, schema=schema))
+        name = self._written(schema, table)
         query = sa.text(LEADING).bindparams(name=name)
         return set(self._execute(query).scalars())
+
+    def _written(self, schema: str | None, table: str) -> str:
+        """A table's name as SQL has it, for a parameter: SQLAlchemy doubles each % in the text of a statement."""
+        name = self._connection.dialect.identifier_preparer.format_table(sa.table(table, schema=schema))
+        return name.replace("%%", "%")
 
     def _types_of(self, rows: sa.Subquery) -> dict[str, int]:
         """PostgreSQL's type number of each column; for a domain, that of its base type."""

@@ -294,7 +294,7 @@ class Session(Writing, generic.Session):
             schema, table = place
             within = self._connection.dialect.identifier_preparer.quote_identifier(schema or "main")
             query = f"SELECT name FROM {within}.sqlite_master WHERE lower(name) = lower(?)"  # noqa: S608
-            with suppress(sqlite3.OperationalError):  # no such schema, which reflection says
+            with suppress(sqlite3.DatabaseError):  # no such schema, or no database: reflection says so
                 found = [name for (name,) in self._driver.execute(query, (table,))]
                 self._spelt[place] = (schema, found[0] if len(found) == 1 else table)
         return self._spelt.get(place, place)
