@@ -8,6 +8,7 @@ import os
 import threading
 import time
 import unicodedata
+import warnings
 
 import numpy as np
 import pytest
@@ -339,6 +340,22 @@ def test_text_ids_are_kept_apart(url, kind):
     assert both(url, layout).tolist() == [ALIKE.index(name) for name in sorted(ALIKE)]
     some = rowfeed.Columns("t", sample="id", columns="v", dtype="int64", null="fill", fill=-1)
     assert both(url, some, samples=["a", "AB", "a\0", "absent"]).tolist() == [ALIKE.index("AB"), 0, -1, -1]
+
+
+@pytest.mark.parametrize("kind", ["citext", "mood", "a_mood", "name", '"char"', "xid", "bit(2)", "text"])
+def test_ids_of_other_types(url, kind):
+    """Types that drivers give as text, of which some have no collation, and some equal ids that differ."""
+    run(url, "CREATE EXTENSION citext", "CREATE TYPE mood AS ENUM ('b', 'B', 'a')", "CREATE DOMAIN a_mood AS mood")
+    names = {"xid": ["1", "2"], "bit(2)": ["01", "10"], "mood": ["b", "B", "a"]}.get(
+        kind.removeprefix("a_"), ["b", "B"]
+    )
+    run(url, f"CREATE TABLE t (id {kind}, v int)", "CREATE INDEX ON t (v)")
+    run(url, *(f"INSERT INTO t VALUES ('{name}', {value})" for value, name in enumerate(names)))
+    layout = rowfeed.Columns("t", sample="id", columns="v", null="fill", fill=-1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rowfeed.MissingIndexWarning)
+        assert both(url, layout).tolist() == [names.index(name) for name in sorted(names)]
+        assert both(url, layout, samples=[*names, "none"]).tolist().count(-1) == 1
 
 
 def test_padded_ids(url):

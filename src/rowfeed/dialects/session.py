@@ -17,6 +17,7 @@ from rowfeed.access.address import Address
 from rowfeed.access.failures import Advice, Failure, Translation
 from rowfeed.access.passwords import hide
 from rowfeed.access.sockets import HeldSocket, opening
+from rowfeed.dialects.closing import close_quietly
 from rowfeed.dialects.reflection import Reflection
 from rowfeed.dialects.writing import Writing
 from rowfeed.errors import DataError, Error, SchemaError
@@ -54,7 +55,8 @@ class Session(Writing, Reflection):
     - *Catalogue*: `columns_ignore_case`, `_place`, `_column_names`, `_leading_columns`, `primary_key`; `indexed`,
       `missing_index`.
     - *Values*: `numbers`, those of a column.
-    - *Ids*: `sample_kind`, `sample_ids`, `id_ends`; `_bytewise`, for text; `_ordered`, for columns that order rows.
+    - *Ids*: `sample_kind`, `sample_ids`, `id_ends`; `_bytewise` and `_wanted`, for text; `_ordered`, for columns that
+      order rows.
     - *Reading*: `_read_columns` is the engine's fast way. It returns None if plain rows must be read: by `_read_rows`,
       with `_row_columns` and `_bound`. `_most_column_ids` and `_most_plain_ids` say how many ids a statement of each
       way takes.
@@ -139,7 +141,7 @@ class Session(Writing, Reflection):
         if key not in address.engines:
             engine = address.engines[key] = cls._engine(address, read_only=read_only)
 
-            _close_quietly(engine.dialect)
+            close_quietly(engine.dialect)
 
             @sa.event.listens_for(engine, "do_connect")
             def connect(dialect: sa.Dialect, _record: Any, _arguments: Any, options: dict[str, Any]) -> Any:
@@ -309,18 +311,26 @@ class Session(Writing, Reflection):
 
     def present(self, request: Request) -> npt.NDArray[np.bool_]:
         """Which samples of a request have rows, also such as its selection drops: (samples,)."""
+        found = self.equal_ids(request)
+        return np.fromiter((one in found for one in request.ids.tolist()), bool, request.ids.size)
+
+    def equal_ids(self, request: Request) -> set[Any]:
+        """The ids of the rows that the database finds for a request's: under a loose collation, others as well."""
         kind = self._kind(request)
         name, step = namer(kind), self._most_plain_ids(request)
         source, column = request.selection.source, request.selection.sample
         ids = source.select({"sample": column}).subquery("r").c.sample
         distinct = self._bytewise(ids) if kind is IdKind.TEXT else ids
-        query = sa.select(ids) if distinct is None else sa.select(distinct).distinct()
-        query = query.where(ids.in_(sa.bindparam("rowfeed_ids", expanding=True)))
+        query = (sa.select(ids) if distinct is None else sa.select(distinct).distinct()).where(self._wanted(ids))
         found = set()
         for start in range(0, request.ids.size, step):
             bound = self._bound(request.ids[start : start + step], kind)
             found |= {name(row[0]) for row in self._execute(query, {"rowfeed_ids": bound})}
-        return np.fromiter((one in found for one in request.ids.tolist()), bool, request.ids.size)
+        return found
+
+    def _wanted(self, ids: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        """The rows of the ids that are bound as `rowfeed_ids`."""
+        return ids.in_(sa.bindparam("rowfeed_ids", expanding=True))
 
     def is_empty(self, source: Source) -> bool:
         """Whether a table has no row at all, `where` aside."""
@@ -365,9 +375,7 @@ class Session(Writing, Reflection):
         """Read plain rows. Each portion keeps only rows of its own ids: a loose collation finds other rows too."""
         rows = request.selection.subquery
         kind = self._kind(request)
-        query = sa.select(*self._row_columns(request.selection)).where(
-            rows.c.sample.in_(sa.bindparam("rowfeed_ids", expanding=True))
-        )
+        query = sa.select(*self._row_columns(request.selection)).where(self._wanted(rows.c.sample))
         name, found = namer(kind), list[Any]()
         step = self._most_plain_ids(request)
         for start in range(0, request.ids.size, step):
@@ -383,14 +391,3 @@ class Session(Writing, Reflection):
     def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
         """Ids as the driver accepts them for a column of such a kind."""
         return objects_of(ids, kind)
-
-
-def _close_quietly(dialect: Any) -> None:
-    """A broken connection cannot be closed properly, and need not be: without this SQLAlchemy logs how it failed."""
-    do_close = dialect.do_close
-
-    def close(driver: Any) -> None:
-        with suppress(Exception):
-            do_close(driver)
-
-    dialect.do_close = close

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeAlias
 
 from rowfeed.errors import DataError
+from rowfeed.feed.aliases import refuse_aliases
 from rowfeed.feed.options import Options
 from rowfeed.feed.samples import Samples
 from rowfeed.layouts.base import Layout
@@ -97,9 +98,9 @@ def survey(options: Options, known: Survey | None, counters: Counters) -> Survey
     ids, origins = (None, {}) if known is None else (known.ids, known.origins)
     selections = {layout: known.selections[layout] for layout in layouts if known and layout in known.selections}
     with Retrier(options.address, patient=False, counters=counters) as retrier:
-        for layout in layouts:
-            if layout not in selections:
-                selections[layout] = retrier.run(partial(_selection, layout))
+        new = [layout for layout in layouts if layout not in selections]
+        for layout in new:
+            selections[layout] = retrier.run(partial(_selection, layout))
         if ids is None:
             given, ids, origins = retrier.run(partial(_sample_ids, options, selections, counters))
         else:
@@ -108,6 +109,9 @@ def survey(options: Options, known: Survey | None, counters: Counters) -> Survey
             kind = selections[layout].id_kind
             if kind is not None:
                 check_kind(ids, given, kind, layout.source.label, layout.sample)
+        for origin, selection in {(layout.source, layout.sample): selections[layout] for layout in new}.items():
+            if origin not in origins or len(origins) > 1:
+                retrier.run(partial(_refuse_aliases, selection, ids))
         asked = {} if known is None else {query.asked: query.scan for query in known.queries}
         queries = []
         for one in shared({layout: selections[layout] for layout in layouts}):
@@ -116,6 +120,10 @@ def survey(options: Options, known: Survey | None, counters: Counters) -> Survey
             queries.append(replace(query, scan=scan))
     ids.flags.writeable = False
     return Survey({layout: selections[layout] for layout in layouts}, ids, queries, origins)
+
+
+def _refuse_aliases(selection: Selection, ids: Ids, retrier: Retrier) -> None:
+    refuse_aliases(retrier.session, selection, ids)
 
 
 def _selection(layout: Layout, retrier: Retrier) -> Selection:

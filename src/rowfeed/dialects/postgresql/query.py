@@ -41,8 +41,8 @@ SENT |= {kind: (name, ">i4" if unit == "D" else ">i8") for kind, (name, unit) in
 
 FLOAT4, FLOAT8, NUMERIC = 700, 701, 1700
 INTEGERS = {21, 23, 20}
-UUID, BYTEA = 2950, 17
-COLLATED = {25: "TEXT[]", 1043: "TEXT[]", 1042: "BPCHAR[]"}
+UUID, BYTEA, BPCHAR = 2950, 17, 1042
+COLLATED = {25: "TEXT[]", 1043: "TEXT[]", BPCHAR: "BPCHAR[]"}
 TEXTS = COLLATED | {UUID: "UUID[]", BYTEA: "BYTEA[]"}
 """The column types whose ids are text in rowfeed, and the type of the wanted ids: CHAR(n) pads both sides."""
 
@@ -57,8 +57,8 @@ ID_GROUPS = 251
 """The number of values in which the sample ids come: each has 1 GB at most."""
 
 
-class _Array(sa.types.UserDefinedType[str]):
-    """An array that is bound as text, which costs a driver nothing."""
+class Bound(sa.types.UserDefinedType[str]):
+    """A value of a type, or an array, that is bound as text, which costs a driver nothing."""
 
     cache_ok = True
     render_bind_cast = True
@@ -82,12 +82,12 @@ def array_literal(ids: Ids, kind: IdKind) -> str:
 
 def samples_in(sample: sa.ColumnElement[Any], kind: int) -> sa.ColumnElement[bool]:
     """The rows of the wanted ids, found by an index if there is one."""
-    return sample == sa.any_(sa.bindparam(IDS, type_=_Array(TEXTS.get(kind, "BIGINT[]"))))
+    return sample == sa.any_(sa.bindparam(IDS, type_=Bound(TEXTS.get(kind, "BIGINT[]"))))
 
 
 def ranges() -> sa.TableValuedAlias:
     """The wanted ranges of ids, with the columns `low` and `high`."""
-    ends = (sa.bindparam(name, type_=_Array("BIGINT[]")) for name in (IDS, LASTS))
+    ends = (sa.bindparam(name, type_=Bound("BIGINT[]")) for name in (IDS, LASTS))
     return sa.func.unnest(*ends).table_valued("low", "high", name="w").render_derived()
 
 
@@ -200,11 +200,13 @@ class Query:
         source: sa.FromClause = rows
         sample: sa.ColumnElement[Any]
         if self._text:
-            wanted = sa.func.unnest(sa.bindparam(IDS, type_=_Array(TEXTS[kind])))
+            wanted = sa.func.unnest(sa.bindparam(IDS, type_=Bound(TEXTS[kind])))
             names = wanted.table_valued(sa.column("id"), with_ordinality="n", name="w").render_derived()
             same = rows.c.sample == names.c.id
             if kind in COLLATED:
                 same = sa.collate(rows.c.sample, "C") == sa.collate(names.c.id, "C")  # a loose collation lets others in
+            if kind == BPCHAR:
+                same &= sa.func.octet_length(rows.c.sample) == sa.func.octet_length(names.c.id)
             source = rows.join(names, same)
             sample = names.c.n - _number(1)
         else:

@@ -27,11 +27,14 @@ from rowfeed.access.failures import Advice, Failure
 from rowfeed.dialects import session as generic
 from rowfeed.dialects.postgresql import clear_text, failures
 from rowfeed.dialects.postgresql.query import (
+    COLLATED,
     IDS,
     INTEGERS,
+    NUMERIC,
     RUN_OF,
     TEXTS,
     UUID,
+    Bound,
     Query,
     array_literal,
     exact_rows,
@@ -211,7 +214,27 @@ class Session(Writing, generic.Session):
         return kind
 
     def _bytewise(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-        return column.collate("C")
+        return (column if self._type_of(column) in COLLATED else sa.cast(column, sa.Text)).collate("C")
+
+    def _wanted(self, ids: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        """As in the generic session; but citext as such, and enums and the like, which equal no text, as text."""
+        kind = self._type_of(ids)
+        if kind in {*TEXTS, *INTEGERS, NUMERIC}:
+            return super()._wanted(ids)
+        name: sa.TextClause = sa.text("SELECT format_type(oid, NULL), typcategory FROM pg_type WHERE oid = :kind")
+        found = self._execute(name, {"kind": kind}).one()
+        if found.typcategory == "S":
+            return ids.in_(sa.bindparam("rowfeed_ids", expanding=True, type_=Bound(found.format_type)))
+        return super()._wanted(ids if found.typcategory in "ND" else sa.cast(ids, sa.Text))
+
+    def _bound(self, ids: Ids, kind: IdKind) -> list[Any]:
+        """As in the generic session, without text that PostgreSQL cannot hold."""
+        return [name for name in super()._bound(ids, kind) if not (isinstance(name, str) and "\0" in name)]
+
+    def _type_of(self, column: sa.ColumnElement[Any]) -> int:
+        """The type number of a column of a subquery."""
+        found: Any = column
+        return self._types_of(found.table)[found.name]
 
     def _leading_columns(self, inspector: sa.Inspector, schema: str | None, table: str) -> set[str]:
         """Of indexes that are complete and in order: no partial or invalid one, no hash, GIN or BRIN."""
