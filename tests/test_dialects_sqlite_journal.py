@@ -7,7 +7,9 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -33,18 +35,19 @@ except rowfeed.Error as error:
 
 
 @pytest.fixture
-def path(tmp_path):
+def path():
     """A file with one sample, in a directory that everybody may read."""
-    for directory in (tmp_path, *tmp_path.parents[:2]):
+    with tempfile.TemporaryDirectory(prefix="rowfeed-journal-") as name:
+        directory = Path(name)
         directory.chmod(0o755)
-    with closing(sqlite3.connect(tmp_path / "a.db")) as connection, connection:
-        connection.execute("CREATE TABLE t (id INTEGER, x INT, v REAL)")
-        connection.execute("CREATE INDEX t_id ON t (id)")
-        connection.execute("INSERT INTO t VALUES (1, 0, 5)")
-    (tmp_path / "other").mkdir()
-    shutil.copy(tmp_path / "a.db", tmp_path / "other" / "a.db")
-    yield tmp_path / "a.db"
-    tmp_path.chmod(0o755)
+        with closing(sqlite3.connect(directory / "a.db")) as connection, connection:
+            connection.execute("CREATE TABLE t (id INTEGER, x INT, v REAL)")
+            connection.execute("CREATE INDEX t_id ON t (id)")
+            connection.execute("INSERT INTO t VALUES (1, 0, 5)")
+        (directory / "other").mkdir()
+        shutil.copy(directory / "a.db", directory / "other" / "a.db")
+        yield directory / "a.db"
+        directory.chmod(0o755)
 
 
 def read_as_nobody(url, other):
