@@ -113,6 +113,19 @@ def test_epochs_that_end_early(db, monkeypatch, window):
     assert (kept.stats() - before).requests == 0
 
 
+@pytest.mark.parametrize("window", [16, 56, 131_072])
+def test_epochs_that_are_read_ahead(db, monkeypatch, window):
+    """If the next epoch is read while this one is used, as Keras has it, each sample is read once all the same."""
+    windows(monkeypatch, window)
+    kept, read = feed(db), feed(db, cache=None)
+    batches = kept._stream.running(0, 0, lambda epoch: epoch < 4)
+    for epoch in range(4):
+        assert digest(batches) == digest(read.batches(epoch))
+        batches = batches.following()
+    batches.close()
+    assert kept.stats().samples == SAMPLES
+
+
 def test_two_iterators(db, monkeypatch):
     """Two epochs that are read in turn, batch by batch, are each as by itself."""
     windows(monkeypatch, 16)

@@ -46,15 +46,22 @@ class Kept:
     def __reduce__(self) -> tuple[type[Kept], tuple[int, Sequence[Layout], int]]:
         return Kept, (self._count, self._layouts, self._queries)
 
-    def room(self, positions: Positions) -> Held:
+    def room(self, positions: Positions, before: Sequence[Held]) -> Held:
         """The places of a window's samples: known ones, and new ones for samples that were not read yet.
 
         Places are used once, so that they are blank. If none are left, since windows were given up or two iterators
         read the same samples, all begins anew.
+
+        Args:
+            positions: The positions of the samples.
+            before: The windows that come before this one, to the same consumer: when it gets this one, they are read.
         """
         with short_lock:
             if self._store is not None:
-                places = self._store.places[positions]
+                known = self._store.places
+                for held in before:
+                    known = held.added_to(self._store, known)
+                places = known[positions]
                 new = np.flatnonzero(places < 0)
             if self._store is None or self._store.used + new.size > self._count:
                 self._store = Store(self._count, self._layouts, self._queries)
@@ -85,6 +92,16 @@ class Held:
         self.places = None if whole else places
         """The places of the window's samples in the arrays; None: they are in order."""
         self._all_places = places
+        self.complete = False
+        """Whether it was read, and its places are known."""
+
+    def added_to(self, store: Store, places: Positions) -> Positions:
+        """Known places and those of this window, if it belongs to the store and is not among them yet."""
+        if self._store is not store or self.complete:
+            return places
+        both = places.copy()
+        both[self._positions] = self._all_places
+        return both
 
     def found(self, found: Sequence[bool]) -> list[bool]:
         """Whether each query had a row, for this window or earlier ones."""
@@ -92,5 +109,6 @@ class Held:
 
     def keep(self, found: Sequence[bool]) -> None:
         """The window is complete: later windows find its samples."""
+        self.complete = True
         self._store.found = self.found(found)
         self._store.places[self._positions] = self._all_places

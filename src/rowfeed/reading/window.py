@@ -11,7 +11,7 @@ import numpy as np
 from rowfeed.access.throttle import Cost
 from rowfeed.layouts.base import Array
 from rowfeed.plan.order import Positions
-from rowfeed.reading.kept import Kept
+from rowfeed.reading.kept import Held, Kept
 from rowfeed.reading.presence import Gleaning, Presence, refuse_emptied, refuse_lost
 from rowfeed.reading.retrier import Retrier
 from rowfeed.reading.shared import Part
@@ -47,6 +47,8 @@ class Spare:
 
     def __init__(self) -> None:
         self._arrays: list[list[Array]] = []
+        self.read_before: list[Held] = []
+        """The windows of this consumer, in their order, that are being read into kept memory."""
 
     def give(self, arrays: list[Array]) -> None:
         """Accept the arrays of a window, one for each layout that is read."""
@@ -90,7 +92,8 @@ class Window:
         parts = {number: part for read in reads for number, part in read.parts.items()}
         layouts = [parts[number].layout for number in range(len(parts))]
         self._spare = spare
-        self._held = None if kept is None else kept.room(positions)
+        self._held = None if kept is None else kept.room(positions, spare.read_before)
+        spare.read_before = [held for held in [*spare.read_before, self._held] if held and not held.complete]
         used = [] if self._held else spare.take(self.samples)
         self._blanks = [_whole(layout.empty(1))[0] for layout in layouts] if used else []
         self._wanted = np.argsort(positions)
