@@ -10,7 +10,8 @@ BENCH := .venv-bench
 MYSQL := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rowfeed/mysql
 BENCHMARK := PYTHONPATH=src $(BENCH)/bin/python benchmarks $(if $(CACHE),--cache $(CACHE))
 ARGS ?=
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+# One more than there are cores: many tests wait for a server or a process.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(shell expr $$(nproc 2>/dev/null || echo 2) + 1) --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo docs test test-quick test-slow bench bench-quick servers lint format clean
@@ -27,9 +28,9 @@ docs: $(VENV)/demo  ## write docs/api.md from the docstrings, and draw the pictu
 
 test: $(VENV)/test servers  ## run the tests: Keras on JAX and TensorFlow, and on torch where it is installed
 	KERAS_BACKEND=jax $(PYTEST) $(ARGS)
-	KERAS_BACKEND=tensorflow $(PYTEST) -m keras $(ARGS)
+	KERAS_BACKEND=tensorflow $(PYTEST) -m "keras and not once" $(ARGS)
 	@if $(BIN)/python -c "import torch" 2>/dev/null; \
-	then set -x; KERAS_BACKEND=torch $(PYTEST) -m keras $(ARGS); \
+	then set -x; KERAS_BACKEND=torch $(PYTEST) -m "keras and not once" $(ARGS); \
 	else echo "NOT TESTED: Keras on torch, which is not installed in $(VENV)."; fi
 
 test-quick: $(VENV)/test  ## run the tests on SQLite and DuckDB alone: none that ask for a server, none that train with Keras

@@ -359,6 +359,7 @@ def test_training_is_the_bottleneck(db, tmp_path, capsys):
 
 
 @pytest.mark.keras
+@pytest.mark.once
 def test_training_waits_for_a_slow_feed(db, tmp_path):
     """A view that computes for each row is slower than the model."""
     import sqlite3

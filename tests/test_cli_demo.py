@@ -35,6 +35,7 @@ def test_the_tables_hold_the_digits(tmp_path):
 
 
 @pytest.mark.keras
+@pytest.mark.once
 def test_what_it_suggests_works(tmp_path, monkeypatch, capsys):
     """The demo leaves its files in a directory, and the commands that it ends with work when pasted."""
     monkeypatch.chdir(tmp_path)
@@ -56,6 +57,7 @@ def test_what_it_suggests_works(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.keras
+@pytest.mark.once
 def test_a_second_run_into_another_database(tmp_path, capsys):
     """A second run replaces what the first one left, and with --url the tables go there.
 

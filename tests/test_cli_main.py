@@ -311,6 +311,7 @@ def test_commands_to_paste_start_the_program_that_runs(how, tmp_path, monkeypatc
 
 
 @pytest.mark.keras
+@pytest.mark.once
 def test_train_in_a_pipe(url, tmp_path):
     """Training somebody's table leaves the four files; in a pipe there are only lines, and stderr stays empty."""
     out = tmp_path / "out"
@@ -355,6 +356,7 @@ def test_interrupted_training_leaves_the_model(url, tmp_path):
 
 
 @pytest.mark.keras
+@pytest.mark.once
 def test_train_with_channels_samples_table_and_policies(tmp_path, capsys):
     """Channels, an oblong shape, text ids, samples without rows and policies for odd rows: all reach the feed."""
     url = f"sqlite:///{tmp_path}/shop.db"

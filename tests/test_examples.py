@@ -14,6 +14,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 @pytest.mark.keras
+@pytest.mark.once
 def test_user_matrix(tmp_path):
     """The whole way in one script: table, feed, split, summaries, training with validation data."""
     url = f"sqlite:///{tmp_path}/users.db"

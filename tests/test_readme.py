@@ -58,6 +58,7 @@ def run_line(line):
 
 
 @pytest.mark.keras
+@pytest.mark.once
 @pytest.mark.timeout(1200)  # rowfeed demo and train take half a minute of CPU each
 def test_the_readme_runs(tmp_path, monkeypatch):
     """All of the README runs from top to bottom, as it stands, in an empty folder."""
