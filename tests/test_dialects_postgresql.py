@@ -358,6 +358,24 @@ def test_ids_of_other_types(url, kind):
         assert both(url, layout, samples=[*names, "none"]).tolist().count(-1) == 1
 
 
+@pytest.mark.parametrize("plain", [False, True], ids=["fast", "plain"])
+def test_a_database_without_an_encoding(admin, plain):
+    """Text of an SQL_ASCII database is read as UTF-8; other bytes are the server's error, which shows them."""
+    run(admin, "CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0")
+    try:
+        url = admin.set(database="ascii")
+        run(url, "CREATE TABLE t (id text PRIMARY KEY, v int)", r"INSERT INTO t VALUES (E'\xc3\xa9', 1), ('b', 2)")
+        db = rowfeed.connect(admin.set(database="ascii"), plain_rows=plain)
+        feed = rowfeed.Feed(db, rowfeed.Columns("t", sample="id", columns="v"))
+        assert feed.sample_ids.tolist() == ["b", "é"]
+        assert feed.arrays().tolist() == [2, 1]
+        run(url, r"INSERT INTO t VALUES (E'\xe9', 3)")
+        with pytest.raises(rowfeed.DatabaseError, match='invalid byte sequence for encoding "UTF8": 0xe9'):
+            rowfeed.Feed(db, rowfeed.Columns("t", sample="id", columns="v"))
+    finally:
+        run(admin, "DROP DATABASE ascii")
+
+
 def test_padded_ids(url):
     """Ids of CHAR(n) are padded, and found."""
     run(url, "CREATE TABLE t (id char(4) PRIMARY KEY, v int)", "INSERT INTO t VALUES ('a', 1), ('bb', 2)")

@@ -96,7 +96,8 @@ class Session(Writing, Reflection):
                 if read_only:
                     session._protect()
             except BaseException:
-                connection.close()
+                with suppress(sa.exc.SQLAlchemyError):  # what happened before is to be told
+                    connection.close()
                 raise
             return session
 

@@ -118,6 +118,8 @@ class Session(Writing, generic.Session):
             options["connect_timeout"] = min(CONNECT_S, math.ceil(address.timeout_s))
         if url.get_driver_name() in ("psycopg", "psycopg2"):
             options |= clear_text.refusal(url)
+        if url.get_driver_name() == "psycopg" and "client_encoding" not in url.query:
+            options["client_encoding"] = "utf8"  # else text of a database in SQL_ASCII comes as bytes
         if url.get_driver_name() == "pg8000" and "timeout" not in url.query:
             options["timeout"] = math.ceil(address.timeout_s)  # of connecting, and of each read afterwards
         return sa.create_engine(url, connect_args=options, poolclass=NullPool, hide_parameters=True, **own)
