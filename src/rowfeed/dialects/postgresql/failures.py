@@ -38,9 +38,15 @@ CLEAR = (
     "a server at {} that does not ask for the password in clear text",
     "Verify the server: sslmode=verify-full. If you trust the way to it, add require_auth=password to the URL.",
 )
+UTF8 = (
+    "text in UTF-8 from {}",
+    "Rewrite it, or read a selectable with "
+    "convert_from(convert(convert_to(c, 'SQL_ASCII'), 'LATIN1', 'UTF8'), 'SQL_ASCII').",
+)
 SQL = "SQL that {} understands", "Check where=, and other SQL of your own."
 
 ADVICE = {
+    "22021": UTF8,
     "28000": PASSWORD,
     "28P01": PASSWORD,
     "3D000": DATABASE,
