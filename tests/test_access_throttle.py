@@ -151,7 +151,7 @@ class TestPause:
         def __init__(self):
             self.closed = []
 
-        def run(self, task):
+        def run(self, task, is_spare):
             return task(self)
 
         def interrupt(self):

@@ -181,3 +181,17 @@ def test_connections(house, end):
     assert 1 <= max(counts) <= CONNECTIONS
     assert len(counts) == (SAMPLES // 10 if end == "epoch" else 11)
     assert house.is_empty()
+
+
+def test_a_feed_in_memory_is_a_guest_once(house):
+    """After its first epoch a small feed says nothing to the server, in any of its orders, and is not connected."""
+    feed = house.feed(cache="memory", memory_bytes=4 * cells().nbytes)
+    assert sum(len(batch) for batch in feed) == SAMPLES
+    assert house.is_empty()
+    with house.log() as statements:
+        for batch, ids in zip(feed, map(feed.batch_ids, [1] * 40, range(40)), strict=True):
+            np.testing.assert_array_equal(batch, cells()[ids])
+            assert house.connections() == 0
+        np.testing.assert_array_equal(np.concatenate(list(feed.replace(shuffle=False))), cells())
+        np.testing.assert_array_equal(feed.arrays(), cells())
+    assert statements == []

@@ -24,7 +24,7 @@ class Reader:
         self.interrupted = threading.Event()
         self.thread = None
 
-    def run(self, task):
+    def run(self, task, is_spare):
         if self.thread is None:
             self.thread = threading.current_thread()
             Reader.open_now.append(self)
@@ -222,7 +222,7 @@ def test_an_error_while_connecting_is_raised():
     """A session that cannot be opened is the consumer's error, not a hang."""
 
     class Refused(Reader):
-        def run(self, task):
+        def run(self, task, is_spare):
             raise ConnectionRefusedError("no server")
 
     with pytest.raises(ConnectionRefusedError, match="no server"):

@@ -154,7 +154,7 @@ def test_no_further_thread(no_threads):
     class Retrier:
         has_session = True
 
-        def run(self, task):
+        def run(self, task, is_spare):
             return task(self)
 
         def close(self):

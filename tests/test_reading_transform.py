@@ -92,7 +92,7 @@ def test_other_iterators(feed):
             return lambda retrier: next(iter(()))
 
     class Retrier:
-        def run(self, task):
+        def run(self, task, is_spare):
             return task(self)
 
         def interrupt(self):

@@ -132,7 +132,7 @@ class Feed:
         )
         self._set_up(options, "", None)
 
-    def _set_up(self, options: Options, lineage: str, known: Survey | None) -> None:
+    def _set_up(self, options: Options, lineage: str, known: Survey | None, kept: Kept | None = None) -> None:
         self._options, self._lineage, self._epochs_begun = options, lineage, 0
         structure, counters = options.structure, Counters()
         self._refuse_samples_too_large()
@@ -156,7 +156,10 @@ class Feed:
         for each in scans:
             if not (known and each.selection.source in known.scanned):
                 warn_of_scans(each)
-        kept = Kept(ids.size, structure.layouts, len(reads)) if self._fits() else None
+        if not self._fits():
+            kept = None
+        elif kept is None or not kept.has(structure.layouts):
+            kept = Kept(ids.size, structure.layouts, len(reads))
         self._stream = Stream(
             options.address, ids, plan, structure, reads, connections, options.transform, counters, kept
         )
@@ -298,7 +301,8 @@ class Feed:
     def replace(self, **changes: Any) -> Feed:
         """The same feed with other arguments, for example `feed.replace(shuffle=False)`.
 
-        The samples stay the same, also for one side of a split, unless `samples` or `db` is among the changes.
+        The samples stay the same, also for one side of a split, unless `samples` or `db` is among the changes. With the
+        same layouts, those that were read stay in memory for both feeds (see `cache`).
         """
         known = [field.name for field in fields(Options)]
         unknown = next((name for name in changes if name not in known), None)
@@ -307,11 +311,11 @@ class Feed:
         options = replace(self._options, **changes)
         if "samples" in changes or "db" in changes:
             return self._derive(options, "", None)
-        return self._derive(options, self._lineage, self._survey)
+        return self._derive(options, self._lineage, self._survey, self._stream.kept)
 
-    def _derive(self, options: Options, lineage: str, known: Survey | None) -> Feed:
+    def _derive(self, options: Options, lineage: str, known: Survey | None, kept: Kept | None = None) -> Feed:
         feed = object.__new__(Feed)
-        feed._set_up(options, lineage, known)
+        feed._set_up(options, lineage, known, kept)
         return feed
 
     # Into frameworks

@@ -46,6 +46,10 @@ class Kept:
     def __reduce__(self) -> tuple[type[Kept], tuple[int, Sequence[Layout], int]]:
         return Kept, (self._count, self._layouts, self._queries)
 
+    def has(self, layouts: Sequence[Layout]) -> bool:
+        """Whether it is of these layouts."""
+        return list(layouts) == list(self._layouts)
+
     def room(self, positions: Positions, before: Sequence[Held]) -> Held:
         """The places of a window's samples: known ones, and new ones for samples that were not read yet.
 

@@ -49,10 +49,9 @@ def list_ids(
     retriers = [Retrier(address, counters=counters) for _ in others]
 
     def listed(retrier: Retrier, part: Source) -> Ids | None:
-        retrier.is_spare = lambda: True
         try:
             with retrier:
-                return retrier.run(lambda own: own.session.sample_ids(part, column))
+                return retrier.run(lambda own: own.session.sample_ids(part, column), is_spare=lambda: True)
         except DatabaseError as error:
             if not error.no_connection_left:
                 raise

@@ -209,7 +209,6 @@ class _Work(Generic[J]):
         more = self._jobs is not None and len(self._open) + self._held < OPEN_JOBS
         if (left or more) and len(self._threads) < self._connections:
             retrier = self._make_retrier()
-            retrier.is_spare = partial(self._others_read, retrier)
             thread = threading.Thread(target=self._run, args=(retrier,), name="rowfeed-reader", daemon=True)
             self._threads[thread] = retrier
             try:
@@ -260,7 +259,7 @@ class _Work(Generic[J]):
                 given_up = False
                 try:
                     if self._paused(progress, lane, retrier):
-                        cost = retrier.run(task)
+                        cost = retrier.run(task, partial(self._others_read, retrier))
                         if isinstance(cost, Cost):
                             lane.spend(cost)
                 except BaseException as raised:  # whatever it is, it belongs to the consumer

@@ -58,8 +58,6 @@ class Retrier:
         self._interrupted = threading.Event()
         self.notice = Notice()
         """What is waited for, for a line on the log."""
-        self.is_spare: Callable[[], bool] = lambda: False
-        """Whether others go on if this one gets no connection, so that it need not try again."""
 
     def __enter__(self) -> Self:
         return self
@@ -84,11 +82,12 @@ class Retrier:
         thread = self._thread
         return thread is not None and thread.opened is not None
 
-    def run(self, task: Callable[[Retrier], T]) -> T:
+    def run(self, task: Callable[[Retrier], T], is_spare: Callable[[], bool] = lambda: False) -> T:
         """The result of a task, after as many attempts as necessary.
 
         Args:
             task: Called with this reader; again from its beginning after a passing failure.
+            is_spare: Whether others go on if this one gets no connection, so that it need not try again.
 
         Raises:
             DatabaseError: It fails permanently, or still fails after `retry_s`.
@@ -104,7 +103,7 @@ class Retrier:
                 first_failure = first_failure or time.monotonic()
                 if not (error.transient and self._patient) or self._interrupted.is_set():
                     raise
-                if error.no_connection_left and self.is_spare():
+                if error.no_connection_left and is_spare():
                     raise
                 if len(self._left) >= MOST_LEFT:
                     raise DatabaseError(f"{error} No more is tried: {len(self._left)} wait already.") from error
