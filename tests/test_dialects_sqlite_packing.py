@@ -96,9 +96,9 @@ def table(tmp_path):
     return make
 
 
-def outcomes(url, dtype, requests, plain, null="error"):
+def outcomes(url, dtype, requests, plain, null="error", fill=0):
     """What each of some requests gives on one session: an array's bytes, or the place of the error."""
-    grid = rowfeed.Grid("t", sample="id", axes="x", value="v", shape=3, dtype=dtype, null=null)
+    grid = rowfeed.Grid("t", sample="id", axes="x", value="v", shape=3, dtype=dtype, null=null, fill=fill)
     found = []
     with rowfeed.connect(url, plain_rows=plain).open() as session:
         selection = grid.selection(session)
@@ -133,6 +133,18 @@ def test_nulls_that_are_allowed(table, null):
     assert outcomes(url, "float32", requests, False, null) == outcomes(url, "float32", requests, True, null)
 
 
+@pytest.mark.parametrize("fill", [0.0, -0.0, 9.0, 0.1, float("nan"), float("inf"), 1e30])
+@pytest.mark.parametrize("declared", COLUMNS.values(), ids=COLUMNS)
+def test_fills(table, declared, fill):
+    """A fill has its bits, whatever stands beside it, and none hides a text."""
+    url = table(declared, [*[1, None, 3.5, 4] * 7, 2, "x", *[1, 5] * 4, *[None] * 4])
+    requests = [range(i, i + 8) for i in range(0, 40, 4) if i + 8 <= 42]
+    given = {"null": "fill", "fill": fill}
+    assert outcomes(url, "float32", requests, False, **given) == outcomes(url, "float32", requests, True, **given)
+    whole = {"null": "fill", "fill": 7}
+    assert outcomes(url, "int16", requests, False, **whole) == outcomes(url, "int16", requests, True, **whole)
+
+
 @given(st.lists(st.lists(st.floats(width=32, allow_nan=False) | st.integers(-300, 300), min_size=8, max_size=8)))
 def test_requests_of_any_numbers(tmp_path_factory, requests):
     """Whatever was learnt from some requests, the next one is right."""
@@ -146,13 +158,15 @@ def test_requests_of_any_numbers(tmp_path_factory, requests):
 
 
 def test_values_are_packed(table, monkeypatch):
-    """Requests after the first are answered by packed integers: none is read twice, and none in vain."""
+    """Requests after the first are answered by packed integers, with NULLs too: none is read twice, none in vain."""
     asked = []
     unpacked = Packing.unpacked
     monkeypatch.setattr(Packing, "unpacked", lambda *given: asked.append(1) or unpacked(*given))
-    url = table("REAL", [i / 8 for i in range(100)])
-    outcomes(url, "float32", [range(10, 60), range(20, 70), range(30, 80)], False)
+    requests = [range(10, 60), range(20, 70), range(30, 80)]
+    outcomes(table("REAL", [i / 8 for i in range(100)]), "float32", requests, False)
     assert len(asked) == 2
+    outcomes(table("REAL", [i / 8 if i % 3 else None for i in range(100)]), "float32", requests, False, "fill", 5)
+    assert len(asked) == 4
 
 
 def test_hope_ends(table, monkeypatch):

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from rowfeed.dialects.sqlite.query import number
-from rowfeed.request.selection import Selection
+from rowfeed.request.selection import Selection, Value
 
 BITS = 62
 """The most bits of a packed integer: its sign and one bit for sums stay free."""
@@ -105,11 +105,16 @@ def _fraction_bits(data: npt.NDArray[np.float64]) -> int:
     return max(0, int((53 - lowest - exponent).max(initial=0)))
 
 
+def packs_nulls(value: Value) -> bool:
+    """Whether a packed number can stand for a NULL of a column: -0.0, NaN and infinity are none; or needs none."""
+    return not value.fills or (math.isfinite(value.fill) and (value.fill != 0 or math.copysign(1, value.fill) > 0))
+
+
 class Packing:
     """The packing of the rows of one selection, learned from earlier requests.
 
     Args:
-        selection: The selection. Its value columns hold only numbers, and no -0.0.
+        selection: The selection. Its value columns hold only numbers, and no -0.0; nor is a fill one.
         limits: The limit of the numbers of each column: up to it their dtype takes integers and reals in the same way.
     """
 
@@ -153,7 +158,7 @@ class Packing:
         """
         assert self._steps is not None
         numbers: list[tuple[sa.ColumnElement[bool] | None, sa.ColumnElement[Any]]] = [(inside, place)]
-        numbers += [steps.sql(self._selection.subquery.c[f"value{i}"]) for i, steps in enumerate(self._steps)]
+        numbers += [steps.sql(self._value(i)) for i, steps in enumerate(self._steps)]
         expressions = []
         for pack in self._packs(places):
             total: sa.ColumnElement[Any] | None = None
@@ -166,6 +171,11 @@ class Packing:
             assert total is not None
             expressions.append(sa.case((sa.and_(*conditions), total)) if conditions else total)
         return expressions
+
+    def _value(self, index: int) -> sa.ColumnElement[Any]:
+        """A value column, with its fill for NULL."""
+        column, fill = self._selection.subquery.c[f"value{index}"], self._selection.values[index].fill
+        return column if fill is None else sa.func.coalesce(column, number(fill))
 
     def unpacked(
         self, packed: Sequence[npt.NDArray[np.int64]], places: int

@@ -30,7 +30,7 @@ from rowfeed.dialects import session as generic
 from rowfeed.dialects.files import path_of, why_unusable
 from rowfeed.dialects.skip_scan import skip_scan
 from rowfeed.dialects.sqlite.journal import why_not_read
-from rowfeed.dialects.sqlite.packing import Packing
+from rowfeed.dialects.sqlite.packing import Packing, packs_nulls
 from rowfeed.dialects.sqlite.query import (
     aggregate,
     cell_of,
@@ -215,10 +215,10 @@ class Session(Writing, generic.Session):
         return [not kind or "BLOB" in kind for kind in self._declared(selection)]
 
     def _packing(self, selection: Selection) -> Packing | None:
-        """The packing of the values; None if a column may hold text that looks like a number, or a NULL is a value."""
+        """The packing of the values; None if a column may hold text that looks like a number, or has an odd fill."""
         if selection not in self._packings:
             limits = [whole_limit(value.dtype) for value in selection.values]
-            numeric = all(map(holds_numbers, self._declared(selection))) and not selection.filled
+            numeric = all(map(holds_numbers, self._declared(selection))) and all(map(packs_nulls, selection.values))
             self._packings[selection] = Packing(selection, limits) if numeric else None
         return self._packings[selection]
 
