@@ -147,8 +147,18 @@ class Feed:
             )
         connections = 1 if any(query.scan for query in self._survey.queries) else options.connections
         reads = [self._read(query, connections) for query in self._survey.queries]
+        if not self._fits():
+            kept = None
+        elif kept is None or not kept.has(structure.layouts):
+            kept = Kept(ids.size, structure.layouts, len(reads))
         scans = [
-            EpochScans(read.selection, read.scan, min(read.size.samples, window), plan.requests(read.size.samples))
+            EpochScans(
+                read.selection,
+                read.scan,
+                min(read.size.samples, window),
+                plan.requests(read.size.samples),
+                once=kept is not None,
+            )
             for read in reads
             if read.scan is not None
         ]
@@ -156,10 +166,6 @@ class Feed:
         for each in scans:
             if not (known and each.selection.source in known.scanned):
                 warn_of_scans(each)
-        if not self._fits():
-            kept = None
-        elif kept is None or not kept.has(structure.layouts):
-            kept = Kept(ids.size, structure.layouts, len(reads))
         self._stream = Stream(
             options.address, ids, plan, structure, reads, connections, options.transform, counters, kept
         )

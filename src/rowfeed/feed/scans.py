@@ -25,12 +25,14 @@ class EpochScans:
         scan: The scan of each request.
         samples: The most samples in a request.
         scans: The number of scans.
+        once: Whether only the first epoch takes them, since later ones come from memory.
     """
 
     selection: Selection
     scan: Scan
     samples: int
     scans: int
+    once: bool = False
 
     @property
     def reason(self) -> str:
@@ -80,10 +82,11 @@ def warn_of_scans(each: EpochScans) -> None:
     while frame.f_back is not None and frame.f_globals["__name__"].split(".")[0] == "rowfeed":
         level, frame = level + 1, frame.f_back
     portions = f", each for up to {_counted(each.samples, 'sample')}" if each.scans > 1 else ""
+    when = "in the first epoch (later ones come from memory)" if each.once else "an epoch"
     work = "scans the whole table" if each.scan.index is not None else "makes all of its rows"
     warnings.warn(
         f"{each.reason}, so each request {work}: {_counted(each.scans, 'scan')} of "
-        f"{_counted(each.scan.rows, 'row')} an epoch{portions}. {_remedies([each])}",
+        f"{_counted(each.scan.rows, 'row')} {when}{portions}. {_remedies([each])}",
         MissingIndexWarning,
         stacklevel=level,
     )
