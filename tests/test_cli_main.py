@@ -425,7 +425,8 @@ def test_a_table_without_index_is_a_warning_of_one_line(tmp_path, capsys):
     warnings = [line for line in capsys.readouterr().err.splitlines() if line]
     assert warnings == [
         "rowfeed: warning: T has no index that starts with id, so each request scans the whole table: "
-        '1 scan of 20 rows in the first epoch (later ones come from memory). Create one: CREATE INDEX "T_id" ON "T" (id)'
+        '1 scan of 20 rows in the first epoch (later ones come from memory). Create one: CREATE INDEX "T_id" ON '
+        '"T" (id)'
     ]
 
 

@@ -401,8 +401,8 @@ class TestSchema:
             []
             if enough
             else [
-                "u has no index that starts with id, so each request scans the whole table: 1 scan of 1 row in the first "
-                "epoch (later ones come from memory). "
+                "u has no index that starts with id, so each request scans the whole table: 1 scan of 1 row in the "
+                "first epoch (later ones come from memory). "
                 "Create one: CREATE INDEX u_id ON u (id)"
             ]
         )
