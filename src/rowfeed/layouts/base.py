@@ -137,8 +137,8 @@ def filled(shape: tuple[int, ...], fill: Any, dtype: np.dtype[Any]) -> Array:
 def put(out: Array, places: npt.NDArray[np.int64], columns: Sequence[Array]) -> None:
     """Write rows into an array, each to its place.
 
-    Rows are joined in parts that are small enough for a CPU's cache. Measured with 20 columns: half of the time of
-    column by column.
+    Rows are joined in parts that are small enough for a CPU's cache, and each row is put as one item. Measured: with 20
+    columns less than half of the time of column by column, with 2 columns as well.
 
     Args:
         out: C-contiguous; its last axis is that of the columns; no such axis if there is one column.
@@ -148,7 +148,20 @@ def put(out: Array, places: npt.NDArray[np.int64], columns: Sequence[Array]) -> 
     if len(columns) == 1:
         out.reshape(-1)[places] = columns[0]
         return
-    flat = out.reshape(-1, len(columns))
+    rows = whole(out.reshape(-1, len(columns)))
     for start in range(0, places.size, ROWS_AT_A_TIME):
         part = slice(start, start + ROWS_AT_A_TIME)
-        flat[places[part]] = np.stack([column[part] for column in columns], axis=1)
+        joined = np.stack([column[part] for column in columns], axis=1)
+        rows[places[part]] = whole(joined.astype(out.dtype, copy=False))
+
+
+def whole(array: Array) -> Array:
+    """Each entry along the first axis of a C-contiguous array as one item, a view: numpy copies these much faster.
+
+    Measured: entries of 8 bytes in a quarter of the time, of 64 in a seventh, of 3 KB in 0.7 of it. Entries of pointers
+    to their contents stay unchanged.
+    """
+    if array.dtype.hasobject:
+        return array
+    width = prod(array.shape[1:]) * array.itemsize
+    return array.reshape(len(array), -1).view(np.dtype((np.void, width))).reshape(-1)
