@@ -352,7 +352,7 @@ FAILURES = {
     "unknown driver": (ARGUMENT, lambda p: feed(p.text(drivername=f"{p.url.get_backend_name()}+nosuch"))),
     "missing driver": (
         rowfeed.DependencyError,
-        lambda p: feed(p.text(drivername="mysql+cymysql" if p.engine in MYSQLS else "postgresql+pg8000")),
+        lambda p: feed(p.text(drivername="mysql+cymysql" if p.engine in MYSQLS else "postgresql+psycopg2cffi")),
     ),
     "password in the query": (DATABASE, lambda p: wrong_in_query(p, "password")),
     "password in the query, in capitals": (DATABASE, lambda p: wrong_in_query(p, "PASSWORD")),

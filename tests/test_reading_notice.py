@@ -77,6 +77,7 @@ def test_the_first_batch(db, caplog):
     assert len(waiting(caplog)) == lines
 
 
+@pytest.mark.filterwarnings("ignore::rowfeed.errors.MissingIndexWarning")  # on a slow machine such a view is one
 def test_the_list_of_samples(tmp_path, caplog):
     """A query that takes long while a feed is made is named: here a view that computes."""
     path = tmp_path / "v.db"
