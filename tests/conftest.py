@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import hypothesis
 import mysql_server
 import postgresql_server
 import pytest
@@ -27,6 +28,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background of a script: a test that interrupts itself, or what it starts, would wait for ever.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+hypothesis.settings.register_profile("rowfeed", deadline=None)  # a busy machine takes its time
+hypothesis.settings.load_profile("rowfeed")
 
 DEFAULT_SEED = 20260101
 SEED = int(os.environ.get("ROWFEED_TEST_SEED", DEFAULT_SEED))

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import rowfeed
@@ -145,7 +145,6 @@ def test_fills(table, declared, fill):
     assert outcomes(url, "int16", requests, False, **whole) == outcomes(url, "int16", requests, True, **whole)
 
 
-@settings(deadline=None)  # a table and two sessions each: a busy machine takes its time
 @given(st.lists(st.lists(st.floats(width=32, allow_nan=False) | st.integers(-300, 300), min_size=8, max_size=8)))
 def test_requests_of_any_numbers(tmp_path_factory, requests):
     """Whatever was learnt from some requests, the next one is right."""
