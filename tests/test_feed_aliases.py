@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from engines import ENGINES, place
@@ -76,5 +78,60 @@ def test_uuids_in_another_form(request, tmp_path, engine):
             found.run(f"INSERT INTO {table} VALUES ('{names[0]}', 1), ('{names[1]}', 2)")
         with pytest.raises(rowfeed.DataError, match=r"got '123E4567-.*at labels\.name"):
             rowfeed.Feed(found.connect(), x=USERS, y=LABELS)
+        with pytest.raises(rowfeed.DataError, match=r"got '123e4567-.*at users\.name"):
+            rowfeed.Feed(found.connect(), x=replace(LABELS, null="error"), y=replace(USERS, null="fill"))
         some = rowfeed.Feed(found.connect(), x=LABELS)
         np.testing.assert_array_equal(some.arrays(), [1, 2])
+
+
+def fill(tables, users, labels):
+    """Fill both tables, the first with text if the kind is CHAR(n)."""
+    if tables.kind.startswith("CHAR"):
+        tables.run("ALTER TABLE users ALTER COLUMN name TYPE TEXT")
+    tables.run("DELETE FROM users")
+    for table, names in (("users", users), ("labels", labels)):
+        rows = ", ".join(f"('{name}', {value})" for value, name in enumerate(names, 1))
+        tables.run(f"INSERT INTO {table} VALUES {rows}")
+
+
+def test_a_table_of_few_ids_is_tried_by_its_own(tables):
+    """One label for a thousand samples, which is another form of one of them, is found."""
+    names = [f"Ann{number}" for number in range(1000)]
+    other = "Ann77" if tables.kind.startswith("CHAR") else alias(tables.kind).replace("nn", "nn77")
+    fill(tables, names, [other])
+    for plain in (False, True):
+        with pytest.raises(rowfeed.DataError, match=r"got '(ann77|Ann77 +)' at labels\.name, which the database calls"):
+            rowfeed.Feed(tables.connect(plain), x=USERS, y=LABELS)
+
+
+def test_samples_of_two_tables_are_not_twice_the_same(tables):
+    """Where the samples come from both tables, equal ids would be two samples, each with half of the inputs."""
+    other = "Ann" if tables.kind.startswith("CHAR") else alias(tables.kind)
+    fill(tables, ["Ann", "Bob"], [other])
+    x = {"user": rowfeed.Columns("users", sample="name", columns="v", null="fill"), "label": LABELS}
+    for plain in (False, True):
+        with pytest.raises(rowfeed.DataError, match="which the database calls equal to a sample without rows there"):
+            rowfeed.Feed(tables.connect(plain), x=x)
+
+
+def test_samples_that_one_table_tells_apart_are_two(tables):
+    """They are two samples there, so that each may be without rows in the other table, whatever that calls equal."""
+    exact = {"mysql": "utf8mb4_0900_bin", "mariadb": "utf8mb4_nopad_bin"}.get(tables.engine)
+    text = f"VARCHAR(20) CHARACTER SET utf8mb4 COLLATE {exact}" if exact else "VARCHAR(20)"
+    other = "Ann      " if tables.kind.startswith("CHAR") else alias(tables.kind)
+    tables.run("DROP TABLE users", f"CREATE TABLE users (name {text}, v INT)", "CREATE INDEX users_i ON users (name)")
+    tables.run(f"INSERT INTO users VALUES ('Ann', 1), ('{other}', 2)", f"INSERT INTO labels VALUES ('{other}', 5)")
+    x = {"user": rowfeed.Columns("users", sample="name", columns="v", null="fill"), "label": LABELS}
+    for plain in (False, True):
+        found = rowfeed.Feed(tables.connect(plain), x=x).arrays()
+        assert sorted(zip(found["user"].tolist(), found["label"].tolist(), strict=True)) == [(1, 0), (2, 5)]
+
+
+def test_rows_without_an_id_belong_to_no_sample(tables):
+    """A NULL among the ids of a table that names no samples does not matter, however the table compares."""
+    fill(tables, ["Ann", "Bob"], ["Dan" if tables.kind.startswith("CHAR") else "Ann"])
+    tables.run("INSERT INTO labels VALUES (NULL, 9)")
+    for plain in (False, True):
+        feed = rowfeed.Feed(tables.connect(plain), x=USERS, y=LABELS, batch_size=2, shuffle=False)
+        ((_, y),) = list(feed)
+        assert y.tolist() == ([0, 0] if tables.kind.startswith("CHAR") else [1, 0])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
+
+import numpy as np
 
 from rowfeed.errors import DataError
 from rowfeed.feed.aliases import refuse_aliases
@@ -111,7 +113,7 @@ def survey(options: Options, known: Survey | None, counters: Counters) -> Survey
                 check_kind(ids, given, kind, layout.source.label, layout.sample)
         for origin, selection in {(layout.source, layout.sample): selections[layout] for layout in new}.items():
             if origin not in origins or len(origins) > 1:
-                retrier.run(partial(_refuse_aliases, selection, ids))
+                retrier.run(partial(_refuse_aliases, selection, ids, origins.values()))
         asked = {} if known is None else {query.asked: query.scan for query in known.queries}
         queries = []
         for one in shared({layout: selections[layout] for layout in layouts}):
@@ -122,8 +124,11 @@ def survey(options: Options, known: Survey | None, counters: Counters) -> Survey
     return Survey({layout: selections[layout] for layout in layouts}, ids, queries, origins)
 
 
-def _refuse_aliases(selection: Selection, ids: Ids, retrier: Retrier) -> None:
-    refuse_aliases(retrier.session, selection, ids)
+def _refuse_aliases(selection: Selection, ids: Ids, origins: Iterable[Presence], retrier: Retrier) -> None:
+    common = np.ones(ids.size, bool)
+    for presence in origins:
+        common &= presence.at(np.arange(ids.size))
+    refuse_aliases(retrier.session, selection, ids, ids[common])
 
 
 def _selection(layout: Layout, retrier: Retrier) -> Selection:
