@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 VARIABLE = "ROWFEED_TEST_MARIADB_URL"
@@ -45,11 +45,17 @@ def server(*options: str, keep: Path | None = None) -> Iterator[str]:
         options: Further options of `mariadbd`.
         keep: A directory that stays, with its data, for a later server. None: a temporary one.
     """
-    given = os.environ.get(VARIABLE)
-    if given:
+    with given_or(VARIABLE, private_server(*options, keep=keep)) as url:
+        yield url
+
+
+@contextmanager
+def given_or(variable: str, private: AbstractContextManager[Server]) -> Iterator[str]:
+    """The URL in a variable of the environment, or that of a private server, which then lives as long."""
+    if given := os.environ.get(variable):
         yield given
         return
-    with private_server(*options, keep=keep) as found:
+    with private as found:
         yield found.url
 
 

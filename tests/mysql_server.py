@@ -31,12 +31,8 @@ def why_missing() -> str | None:
 @contextmanager
 def server(*options: str, keep: Path | None = None) -> Iterator[str]:
     """The URL of an administrator, as `mariadb_server.server`."""
-    given = os.environ.get(VARIABLE)
-    if given:
-        yield given
-        return
-    with private_server(*options, keep=keep) as found:
-        yield found.url
+    with mariadb_server.given_or(VARIABLE, private_server(*options, keep=keep)) as url:
+        yield url
 
 
 @contextmanager
